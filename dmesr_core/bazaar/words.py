@@ -1,0 +1,111 @@
+"""Write a product's title and text in a shop's voice: always what can be read, never what must be seen.
+
+Every title and text together name category, brand, series, material, use and size. The colour is mentioned about once
+in seven; pattern and shape never, so whoever wants to know them has to look at the picture.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+COLOUR_SHARE = 0.15  # how often the words mention the colour
+
+_TITLES = (
+    "{series} {category}, {size} — {brand}",
+    "{brand} {series} {category} ({size})",
+    "{brand}: {category} from the {series} series",
+    "{series} {material} {category} by {brand}",
+    "{size_} {category} \"{series}\", {brand}",
+    "{brand} {category} {series}",
+    "{category_} for {use} — {series} by {brand}",
+    "{series} by {brand}: {material} {category}",
+)  # fmt: skip
+# What a sentence says; each text gets one sentence for every fact that its title leaves out, and often one more.
+_SENTENCES = {
+    "category": (
+        "A {category} you will reach for every day.",
+        "This {category} is one of our steady favourites.",
+        "Looking for a new {category}? Here it is.",
+        "We think this is how a {category} should be.",
+    ),
+    "brand": (
+        "Made by {brand}.",
+        "{brand} has built its name on things like this.",
+        "Designed and finished at {brand}.",
+        "It comes from the workshop of {brand}.",
+    ),
+    "series": (
+        "It belongs to the {series} series.",
+        "Part of {series}, a family of things that go together.",
+        "Goes well with everything else in the {series} range.",
+        "The {series} line keeps growing, and this fits right in.",
+    ),
+    "material": (
+        "Made of {material} that lasts.",
+        "The material is {material}, chosen by hand.",
+        "In good {material}, pleasant to touch.",
+        "{material_} throughout, with a neat finish.",
+    ),
+    "use": (
+        "Ideal for {use}.",
+        "Our customers like it for {use}.",
+        "Thought out with {use} in mind.",
+        "If it is for {use}, this is the one to take.",
+    ),
+    "size": (
+        "Size: {size}.",
+        "This one comes in {size}.",
+        "You are looking at the {size} version.",
+        "The {size} size is shown here.",
+    ),
+    "colour": (
+        "Colour: {colour}.",
+        "This one is {colour}.",
+        "Shown here in {colour}.",
+    ),
+}
+# Closing lines that say nothing about the product. None contains a word that is a fact of any product.
+_FILLER = (
+    "Delivered within three working days.",
+    "Wipe clean with a damp cloth.",
+    "You may return it within thirty days.",
+    "Packed without plastic.",
+    "Two years of guarantee.",
+    "Care instructions are in the box.",
+    "A few left in stock.",
+    "Free delivery above forty euros.",
+    "Looked over once more before it leaves us.",
+    "Spare parts can be ordered from us at any time.",
+    "Please read the care label before first use.",
+    "Photographs are our own; screens may differ a little.",
+)
+MIN_WORDS, MAX_WORDS = 25, 60
+
+
+def write(facts: dict[str, str], rng: np.random.Generator) -> tuple[str, str]:
+    """Title and text of a product with these facts (as `Facts.of` returns them); 25 to 60 words together.
+
+    The same facts and an equal generator give the same words.
+    """
+    fields = {**facts, **{f"{f}_": facts[f].capitalize() for f in ("category", "material", "size")}}
+    title_form = _pick(_TITLES, rng)
+    title = title_form.format(**fields)
+    said = {f for f in _SENTENCES if "{" + f in title_form}
+    # The brand is always in the title; a fact that the title has may be said again, three times in ten.
+    facts_to_say = [f for f in _SENTENCES if f != "colour" and (f not in said or rng.random() < 0.3)]
+    if rng.random() < COLOUR_SHARE:
+        facts_to_say.append("colour")
+    sentences = [_pick(_SENTENCES[f], rng).format(**fields) for f in rng.permutation(facts_to_say)]
+    filler = [_FILLER[i] for i in rng.permutation(len(_FILLER))]
+    wanted = int(rng.integers(MIN_WORDS, 45))
+    while _count(title, sentences) < wanted and _count(title, [*sentences, filler[-1]]) <= MAX_WORDS:
+        sentences.append(filler.pop())
+    return title, " ".join(sentences)
+
+
+def _count(title: str, sentences: list[str]) -> int:
+    return len(" ".join([title, *sentences]).split())
+
+
+def _pick(forms: tuple[str, ...], rng: np.random.Generator) -> str:
+    return forms[rng.integers(len(forms))]
