@@ -1,0 +1,240 @@
+"""Three sequential backbones behind one small interface: vectors of a history in, vectors that predict out.
+
+A backbone never sees item numbers: it gets the item vectors of a right-padded history (B, T, D) and a mask of
+its real positions (B, T), and returns (B, T, D). With right padding a causal model needs no padding mask: real
+positions never look at later ones. `objective` says how it is trained: "next" (each position predicts the one
+after it) or "cloze" (masked positions predict themselves).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dmesr_core.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class BackboneSettings:
+    """Size of a backbone; the defaults are the small-data settings of the SASRec paper."""
+
+    name: str = "sasrec"  # sasrec | gru4rec | bert4rec
+    width: int = 64  # d
+    max_len: int = 50  # longest history that is read, in items
+    layers: int = 2
+    heads: int = 2  # attention heads (not used by gru4rec)
+    dropout: float = 0.2
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention, causal or not."""
+
+    def __init__(self, width: int, heads: int, dropout: float):
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, causal: bool, mask: Tensor | None = None) -> Tensor:
+        """(B, T, d) -> (B, T, d); `mask` (B, T) True at positions that may be looked at."""
+        b, t, d = x.shape
+        q, k, v = self.qkv(x).view(b, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)  # (B, h, T, d/h)
+        y = F.scaled_dot_product_attention(
+            q, k, v, None if mask is None else mask[:, None, None, :],
+            dropout_p=self.dropout if self.training else 0.0, is_causal=causal,
+        )  # fmt: skip
+        return self.out(y.transpose(1, 2).reshape(b, t, d))
+
+
+class SASRec(nn.Module):
+    """Self-attentive sequential recommendation (Kang & McAuley 2018): causal, pre-norm, point-wise ReLU layers."""
+
+    objective = "next"
+    item_bias = False
+
+    def __init__(self, s: BackboneSettings):
+        super().__init__()
+        self.scale = math.sqrt(s.width)
+        self.position = nn.Embedding(s.max_len, s.width)
+        self.dropout = nn.Dropout(s.dropout)
+        self.blocks = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    "norm1": nn.LayerNorm(s.width),
+                    "attention": Attention(s.width, s.heads, s.dropout),
+                    "norm2": nn.LayerNorm(s.width),
+                    "feed": nn.Sequential(
+                        nn.Linear(s.width, s.width), nn.ReLU(), nn.Dropout(s.dropout), nn.Linear(s.width, s.width)
+                    ),
+                }
+            )
+            for _ in range(s.layers)
+        )
+        self.norm = nn.LayerNorm(s.width)
+        nn.init.normal_(self.position.weight, std=0.02)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        x = self.dropout(x * self.scale + self.position.weight[: x.shape[1]])
+        for block in self.blocks:
+            x = x + self.dropout(block["attention"](block["norm1"](x), causal=True))
+            x = x + self.dropout(block["feed"](block["norm2"](x)))
+        return self.norm(x)
+
+
+class GRU4Rec(nn.Module):
+    """Recurrent recommendation (Hidasi et al. 2016): a GRU over item vectors, tanh on the way out.
+
+    Trained on every position of every history; several published re-implementations train on each
+    user's last item only, which makes it a weak baseline.
+    """
+
+    objective = "next"
+    item_bias = False
+
+    def __init__(self, s: BackboneSettings):
+        super().__init__()
+        self.scale = math.sqrt(s.width)
+        self.dropout = nn.Dropout(s.dropout)
+        self.gru = nn.GRU(s.width, 2 * s.width, s.layers, batch_first=True, dropout=s.dropout if s.layers > 1 else 0.0)
+        self.out = nn.Linear(2 * s.width, s.width)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        y, _ = self.gru(self.dropout(x * self.scale))
+        # tanh keeps a score in -1 … 1 per dimension; the factor lets a softmax over many items become sharp.
+        return torch.tanh(self.out(self.dropout(y))) * self.scale
+
+
+class BERT4Rec(nn.Module):
+    """Bidirectional transformer trained on a cloze task (Sun et al. 2019): post-norm, GELU, output bias per item."""
+
+    objective = "cloze"
+    item_bias = True
+
+    def __init__(self, s: BackboneSettings):
+        super().__init__()
+        self.scale = math.sqrt(s.width)
+        # One position more than the longest history: at inference a mask stands where the next item will be.
+        self.position = nn.Embedding(s.max_len + 1, s.width)
+        self.mask_vector = nn.Parameter(torch.randn(s.width) / self.scale)
+        self.norm = nn.LayerNorm(s.width)
+        self.dropout = nn.Dropout(s.dropout)
+        self.blocks = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    "attention": Attention(s.width, s.heads, s.dropout),
+                    "norm1": nn.LayerNorm(s.width),
+                    "feed": nn.Sequential(
+                        nn.Linear(s.width, 4 * s.width), nn.GELU(), nn.Linear(4 * s.width, s.width)
+                    ),
+                    "norm2": nn.LayerNorm(s.width),
+                }
+            )
+            for _ in range(s.layers)
+        )
+        self.head = nn.Sequential(nn.Linear(s.width, s.width), nn.GELU(), nn.LayerNorm(s.width))
+        nn.init.normal_(self.position.weight, std=0.02)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        x = self.dropout(self.norm(x * self.scale + self.position.weight[: x.shape[1]]))
+        for block in self.blocks:
+            x = block["norm1"](x + self.dropout(block["attention"](x, causal=False, mask=mask)))
+            x = block["norm2"](x + self.dropout(block["feed"](x)))
+        return self.head(x)
+
+
+class TwoTowers(nn.Module):
+    """One backbone, shared by two views: reads each half of the width on its own, and returns both halves."""
+
+    def __init__(self, backbone: nn.Module):
+        super().__init__()
+        self.backbone = backbone
+        self.objective, self.item_bias = backbone.objective, backbone.item_bias
+
+    @property
+    def mask_vector(self) -> Tensor:
+        return self.backbone.mask_vector.repeat(2)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        first, second = x.chunk(2, dim=-1)
+        return torch.cat(self.backbone(torch.cat([first, second]), mask.repeat(2, 1)).chunk(2), dim=-1)
+
+
+BACKBONES = {"sasrec": SASRec, "gru4rec": GRU4Rec, "bert4rec": BERT4Rec}
+
+
+def make_backbone(settings: BackboneSettings) -> nn.Module:
+    """The backbone called `settings.name`.
+
+    Raises:
+        SettingsError: unknown name, or a width that the heads do not divide.
+    """
+    if settings.name not in BACKBONES:
+        raise SettingsError(f"unknown backbone {settings.name!r}: choose one of {', '.join(BACKBONES)}")
+    if settings.width % settings.heads:
+        raise SettingsError(f"width {settings.width} is not divisible by {settings.heads} heads")
+    return BACKBONES[settings.name](settings)
+
+
+class Recommender(nn.Module):
+    """A backbone and an item table. Subclasses say where the table comes from.
+
+    Args:
+        known: (N+1,) bool, True for items that occur in training. Others have no ID vector and no bias (zeros):
+            an untrained random vector would be noise.
+    """
+
+    def __init__(self, backbone: nn.Module, max_len: int, known: Tensor):
+        super().__init__()
+        self.backbone, self.max_len = backbone, max_len
+        self.register_buffer("known", known.bool(), persistent=False)
+        self.bias = nn.Parameter(torch.zeros(len(known))) if backbone.item_bias else None
+
+    @property
+    def n_items(self) -> int:
+        return len(self.known) - 1
+
+    def item_table(self, items: Tensor | None = None) -> Tensor:
+        """Vectors of `items` (n,), or of all: (N+1, D). Row 0, the padding, is zero."""
+        raise NotImplementedError
+
+    def side_loss(self) -> Tensor | None:
+        """What a model adds to the recommendation loss, for the item table computed last; None for nothing."""
+        return None
+
+    def item_bias(self, items: Tensor) -> Tensor | float:
+        return 0.0 if self.bias is None else self.bias[items] * self.known[items]
+
+    def user(self, table: Tensor, items: Tensor) -> Tensor:
+        """What the model expects after each history, (B, T) right-padded item numbers -> (B, D)."""
+        length = (items > 0).sum(1)  # (B,)
+        x, mask = F.embedding(items, table), items > 0
+        rows = torch.arange(len(items), device=items.device)
+        if self.backbone.objective == "cloze":
+            x, mask = F.pad(x, (0, 0, 0, 1)), F.pad(mask, (0, 1))
+            x[rows, length] = self.backbone.mask_vector.to(x.dtype)
+            mask[rows, length] = True
+            return self.backbone(x, mask)[rows, length]
+        return self.backbone(x, mask)[rows, (length - 1).clamp(min=0)]
+
+    def scores(self, user: Tensor, table: Tensor) -> Tensor:
+        """(B, D), (N+1, D) -> (B, N+1)"""
+        scores = user @ table.T
+        return scores if self.bias is None else scores + self.bias * self.known
+
+
+class IDRecommender(Recommender):
+    """The plain sequential recommender: one learned vector per item, nothing else known about it."""
+
+    def __init__(self, settings: BackboneSettings, known: Tensor):
+        super().__init__(make_backbone(settings), settings.max_len, known)
+        self.embedding = nn.Embedding(len(known), settings.width, padding_idx=0)
+        nn.init.normal_(self.embedding.weight, std=settings.width**-0.5)
+
+    def item_table(self, items: Tensor | None = None) -> Tensor:
+        weight = self.embedding.weight if items is None else self.embedding(items)
+        known = self.known if items is None else self.known[items]
+        return weight * known[:, None]

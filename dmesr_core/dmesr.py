@@ -1,0 +1,187 @@
+"""DMESR: item vectors made from two aligned, fused views, feeding any sequential backbone.
+
+    picture ─ MLLM ─ coarse_p ─ head_p ─┐ InfoNCE ┌─ aligned_p ─┐ queries
+    words   ─ MLLM ─ coarse_t ─ head_t ─┘         └─ aligned_t ─┤
+    words   ─ text encoder ── fine (L, d_f) ──────── keys/values ┘→ fused_p, fused_t → item table → backbone
+
+The paper fixes the parts (alignment by contrast, fusion by cross-attention, two fused representations that enter
+an ordinary recommender). How they enter it, and all sizes, are our choices, tested by ablation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from dmesr_core.align import ProjectionHead, Temperature, info_nce
+from dmesr_core.backbones import BackboneSettings, Recommender, TwoTowers, make_backbone
+from dmesr_core.errors import SettingsError
+from dmesr_core.fuse import CrossAttentionFusion
+
+VIEWS = ("picture", "text")
+ENTRIES = ("sum", "concat", "two_towers")
+
+
+@dataclass(frozen=True)
+class DMESRSettings:
+    """Which parts of DMESR are on, and their sizes."""
+
+    backbone: BackboneSettings = field(default_factory=BackboneSettings)
+    views: tuple[str, ...] = VIEWS  # which views exist
+    align: bool = True  # the contrastive loss between the two views
+    alpha: float = 0.05  # weight of the alignment loss: loss = recommendation + alpha · alignment
+    temperature: float = 0.2  # of InfoNCE
+    learn_temperature: bool = False
+    fusion: bool = True  # cross-attention onto the original words
+    fine_tokens: int = 40  # tokens of the original text that the fusion may look at
+    fusion_heads: int = 4
+    entry: str = "sum"  # how the fused views enter the backbone: sum | concat | two_towers
+    id_embedding: bool = True  # add a learned vector per item
+    id_dropout: float = 0.3  # chance that an item has to do without its ID vector for a step
+    dropout: float = 0.2  # inside the heads and the fusion
+
+    def __post_init__(self) -> None:
+        if not self.views or any(v not in VIEWS for v in self.views) or len(set(self.views)) != len(self.views):
+            raise SettingsError(f"views {self.views!r}: choose one or both of {', '.join(VIEWS)}")
+        if self.entry not in ENTRIES:
+            raise SettingsError(f"unknown entry {self.entry!r}: choose one of {', '.join(ENTRIES)}")
+        if self.entry == "two_towers" and len(self.views) != 2:
+            raise SettingsError("entry 'two_towers' needs both views")
+        if self.alpha < 0:
+            raise SettingsError(f"alpha {self.alpha} is negative: the alignment loss would push the views apart")
+
+
+class ItemID(nn.Module):
+    """A learned vector per item that training has seen; now and then an item must do without it.
+
+    Without that dropout the ID vectors explain the popular items alone and nothing useful is learned from
+    what the items are: exactly what an item without an ID vector, a new one, needs.
+    """
+
+    def __init__(self, width: int, known: Tensor, dropout: float):
+        super().__init__()
+        self.embedding = nn.Embedding(len(known), width, padding_idx=0)
+        nn.init.normal_(self.embedding.weight, std=0.2 * width**-0.5)
+        self.register_buffer("known", known.float(), persistent=False)
+        self.dropout = dropout
+
+    def forward(self, items: Tensor) -> Tensor:
+        """(n,) -> (n, d)"""
+        keep = self.known[items]
+        if self.training and self.dropout:
+            keep = keep * (torch.rand_like(keep) >= self.dropout)
+        return self.embedding(items) * keep[:, None]
+
+
+class ItemEncoder(nn.Module):
+    """The two views of each item, projected, and fused with the item's own words.
+
+    Args:
+        coarse: view -> (N+1, d_c) vectors of the MLLM; fine: (N+1, L, d_f) token states; mask: (N+1, L).
+    """
+
+    def __init__(self, s: DMESRSettings, coarse: dict[str, Tensor], fine: Tensor, mask: Tensor):
+        super().__init__()
+        width = s.backbone.width
+        self.views = s.views
+        for view in s.views:
+            self.register_buffer(f"coarse_{view}", _standardised(coarse[view]), persistent=False)
+        self.heads = nn.ModuleDict({v: ProjectionHead(coarse[v].shape[1], width, s.dropout) for v in s.views})
+        self.fusion = None
+        if s.fusion:
+            self.register_buffer("fine", fine[:, : s.fine_tokens].float(), persistent=False)
+            self.register_buffer("mask", mask[:, : s.fine_tokens].bool(), persistent=False)
+            self.fusion = CrossAttentionFusion(width, fine.shape[2], s.fusion_heads, s.dropout)
+
+    def aligned(self, items: Tensor) -> Tensor:
+        """(n,) -> (n, V, d)"""
+        return torch.stack([self.heads[v](getattr(self, f"coarse_{v}")[items]) for v in self.views], dim=1)
+
+    def forward(self, items: Tensor) -> tuple[Tensor, Tensor]:
+        """(n,) -> aligned (n, V, d), fused (n, V, d)"""
+        aligned = self.aligned(items)
+        if self.fusion is None:
+            return aligned, aligned
+        return aligned, self.fusion(aligned, self.fine[items], self.mask[items])
+
+
+class DMESR(Recommender):
+    """The whole model. `features` is a `dmesr_core.features.Features`; `known` as in `Recommender`."""
+
+    def __init__(self, settings: DMESRSettings, features, known: Tensor):
+        s = settings
+        backbone = make_backbone(s.backbone)
+        super().__init__(TwoTowers(backbone) if s.entry == "two_towers" else backbone, s.backbone.max_len, known)
+        self.settings = s
+        width, views = s.backbone.width, len(s.views)
+        coarse = {v: torch.as_tensor(getattr(features, f"coarse_{v}")) for v in s.views}
+        self.encoder = ItemEncoder(s, coarse, torch.as_tensor(features.fine), torch.as_tensor(features.fine_mask))
+        self.item_id = ItemID(width, known, s.id_dropout) if s.id_embedding else None
+        parts = views + (s.entry == "concat" and s.id_embedding)
+        self.enter = nn.Linear(parts * width, width) if s.entry == "concat" else nn.Linear(width, width)
+        self.temperature = Temperature(s.temperature, s.learn_temperature)
+        self._aligned: Tensor | None = None
+
+    def item_table(self, items: Tensor | None = None) -> Tensor:
+        if items is None:
+            items = torch.arange(self.n_items + 1, device=self.known.device)
+        aligned, fused = self.encoder(items)  # (n, V, d) each
+        self._aligned = aligned[items > 0]
+        own = None if self.item_id is None else self.item_id(items)
+        scale = fused.shape[-1] ** -0.5  # as an ID table starts: entries of size 1/√d
+        if self.settings.entry == "concat":
+            parts = [*fused.unbind(1)] + ([] if own is None else [own / scale])
+            table = self.enter(torch.cat(parts, dim=1)) * scale
+        else:
+            views = self.enter(fused) * scale  # (n, V, d)
+            if self.settings.entry == "sum":
+                table = views.sum(1) if own is None else views.sum(1) + own
+            else:
+                table = (views if own is None else views + own[:, None]).flatten(1)  # (n, 2d)
+        return table * (items > 0)[:, None]
+
+    def side_loss(self) -> Tensor | None:
+        s = self.settings
+        if not s.align or s.alpha == 0 or len(s.views) < 2 or self._aligned is None:
+            return None
+        return s.alpha * info_nce(self._aligned[:, 0], self._aligned[:, 1], self.temperature())
+
+
+class FeatureRecommender(Recommender):
+    """A plain way to use what is known about items: one linear map of given vectors, plus the ID vector.
+
+    Fed the true facts of the Bazaar it is the *fact oracle*; fed the MLLM's vectors, side by side, it is the
+    "raw features" baseline.
+
+    Args:
+        vectors: (N+1, F); standardised per column unless they are zeros and ones.
+    """
+
+    def __init__(self, settings: BackboneSettings, vectors: Tensor, known: Tensor, id_dropout: float = 0.3):
+        super().__init__(make_backbone(settings), settings.max_len, known)
+        vectors = torch.as_tensor(vectors, dtype=torch.float32)
+        binary = bool(((vectors == 0) | (vectors == 1)).all())
+        self.register_buffer("vectors", vectors if binary else _standardised(vectors), persistent=False)
+        self.enter = nn.Linear(vectors.shape[1], settings.width, bias=False)
+        # Entries of the table should start at the size of an ID table, whatever the features' norm.
+        nn.init.normal_(self.enter.weight, std=(settings.width * self.vectors[1:].square().sum(1).mean().item()) ** -0.5)
+        self.item_id = ItemID(settings.width, known, id_dropout)
+
+    def item_table(self, items: Tensor | None = None) -> Tensor:
+        if items is None:
+            items = torch.arange(self.n_items + 1, device=self.known.device)
+        return (self.enter(self.vectors[items]) + self.item_id(items)) * (items > 0)[:, None]
+
+
+def _standardised(vectors: Tensor) -> Tensor:
+    """Zero mean, unit variance per column over the items (rows 1 …); row 0 stays zero. (N+1, F)
+
+    MLLM vectors share a large common direction; without this every item looks alike to a cosine.
+    """
+    vectors = vectors.float()
+    mean, std = vectors[1:].mean(0), vectors[1:].std(0)
+    out = (vectors - mean) / std.clamp(min=1e-6)
+    out[0] = 0
+    return out

@@ -1,0 +1,271 @@
+"""The training loop: any `Recommender`, any objective, on `accelerate`.
+
+One pass per step: compute the vectors of exactly the items that the step needs (once), run the backbone on the
+histories, and compare what it expects at each position with what came. Early stopping watches validation
+NDCG@10 on the full catalogue.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from tqdm import tqdm
+
+from dmesr_core.backbones import Recommender
+from dmesr_core.errors import DataError, SettingsError
+from dmesr_core.evaluate import metrics, model_scorer, rank_cases
+from dmesr_core.interactions import Sequences, Split, length_batches, pad
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How to train. The same for every model that is compared, unless a table says otherwise."""
+
+    epochs: int = 60  # at most
+    batch_size: int = 128  # histories per step
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.01
+    warmup: float = 0.05  # share of the steps of `epochs` in which the learning rate rises; then cosine to a tenth
+    clip: float = 1.0  # largest gradient norm
+    patience: int = 8  # epochs without a better validation NDCG@10 before training stops
+    mask_probability: float = 0.3  # cloze: share of positions hidden
+    negatives: int | None = None  # None: softmax over all known items; else sampled softmax with logQ correction
+    mixed_precision: str = "no"  # no | bf16 | fp16, as accelerate names them
+    seed: int = 0
+
+
+@dataclass
+class TrainReport:
+    """What happened: one entry per epoch."""
+
+    settings: dict
+    loss: list[float] = field(default_factory=list)  # mean loss in nats per predicted position
+    side_loss: list[float] = field(default_factory=list)  # mean alignment part of it
+    valid: list[float] = field(default_factory=list)  # validation NDCG@10
+    best_epoch: int = -1
+    seconds: float = 0.0
+    targets_per_second: float = 0.0
+
+
+def known_items(split: Split) -> Tensor:
+    """(N+1,) bool: items that occur in training."""
+    return torch.as_tensor(np.asarray(split.train_counts) > 0)
+
+
+def predictions(model: Recommender, table: Tensor, items: Tensor, generator: torch.Generator, hide: float):
+    """What the model expects, and what it should have: hidden (P, D), targets (P,) rows of `table`.
+
+    Args:
+        items: (B, T) right-padded rows of `table`, 0 where padded.
+        hide: share of positions hidden by the cloze objective.
+    """
+    if model.backbone.objective == "next":
+        inputs, targets = items[:, :-1], items[:, 1:]
+        hidden = model.backbone(F.embedding(inputs, table), inputs > 0)
+        real = targets > 0
+        return hidden[real], targets[real]
+    real = items > 0
+    lot = torch.rand(items.shape, generator=generator).to(items.device)
+    hidden_at = (lot < hide) & real
+    # Every history hides something; half of the time it is the last item alone, as at inference.
+    last = real.sum(1) - 1
+    rows = torch.arange(len(items), device=items.device)
+    only_last = (torch.rand(len(items), generator=generator) < 0.5).to(items.device) | ~hidden_at.any(1)
+    hidden_at[only_last] = False
+    hidden_at[rows[only_last], last[only_last]] = True
+    x = torch.where(hidden_at[..., None], model.backbone.mask_vector, F.embedding(items, table))
+    return model.backbone(x, real)[hidden_at], items[hidden_at]
+
+
+class Step:
+    """One training loss: which items are needed, their table, the recommendation loss and the side loss."""
+
+    def __init__(self, model: Recommender, counts: np.ndarray, settings: TrainSettings, device: torch.device):
+        self.model, self.settings = model, settings
+        self.known = torch.as_tensor(np.flatnonzero(counts > 0), device=device)  # softmax never sees unseen items
+        self.row_of = torch.zeros(len(counts), dtype=torch.long, device=device)
+
+    def __call__(self, items: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None, int]:
+        """Items (B, T) -> mean loss, side loss or None, number of predicted positions."""
+        model, s = self.model, self.settings
+        needed, log_q = self._needed(items, generator)
+        table = model.item_table(F.pad(needed, (1, 0)))  # row 0: padding
+        self.row_of[needed] = torch.arange(1, len(needed) + 1, device=needed.device)
+        hidden, targets = predictions(model, table, self.row_of[items], generator, s.mask_probability)
+        logits = hidden @ table[1:].T + model.item_bias(needed)  # (P, n)
+        if log_q is not None:
+            logits = logits - log_q
+        return F.cross_entropy(logits, targets - 1), model.side_loss(), len(targets)
+
+    def _needed(self, items: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """The items of this step (n,) and, if sampled, log of the expected number of times each was drawn (n,)."""
+        if self.settings.negatives is None or self.settings.negatives >= len(self.known):
+            return self.known, None
+        present, counts = items[items > 0].unique(return_counts=True)
+        draw = torch.randint(len(self.known), (self.settings.negatives,), generator=generator).to(items.device)
+        needed = torch.cat([present, self.known[draw]]).unique()
+        expected = torch.full((len(needed),), self.settings.negatives / len(self.known), device=items.device)
+        expected[torch.searchsorted(needed, present)] += counts
+        return needed, expected.log()
+
+
+def fit(
+    model: Recommender,
+    split: Split,
+    settings: TrainSettings | None = None,
+    *,
+    validate: Callable[[Recommender], float] | None = None,
+    checkpoint: str | Path | None = None,
+    progress: bool = True,
+    label: str = "",
+) -> TrainReport:
+    """Train `model` in place; it ends with the weights of its best epoch.
+
+    Args:
+        validate: model -> score, higher is better; the default ranks the validation cases of `split`.
+        checkpoint: a folder; training continues from what is there, and leaves the best weights in it.
+
+    Raises:
+        SettingsError: settings that make no sense. DataError: nothing to train on, or a loss that is not finite.
+    """
+    s = settings or TrainSettings()
+    if s.epochs < 1 or s.batch_size < 1 or s.learning_rate <= 0:
+        raise SettingsError(f"epochs, batch_size and learning_rate must be positive, got {s}")
+    histories = [h for h in _histories(split.train, model.max_len + 1) if len(h) > 1]
+    if not histories:
+        raise DataError("no training history has two events: nothing to learn the next item from")
+    set_seed(s.seed)  # dropout draws from torch's global generator; all else from `generator`
+    generator = torch.Generator().manual_seed(s.seed)
+    accelerator = Accelerator(mixed_precision=s.mixed_precision)
+    lengths = np.array([len(h) for h in histories])
+    steps_per_epoch = math.ceil(len(histories) / s.batch_size)
+    optimizer = torch.optim.AdamW(_parameter_groups(model, s.weight_decay), lr=s.learning_rate, betas=(0.9, 0.98))
+    total = s.epochs * steps_per_epoch
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: _rate(i, total, s.warmup))
+    model, optimizer, schedule = accelerator.prepare(model, optimizer, schedule)
+    bare: Recommender = accelerator.unwrap_model(model)
+    step = Step(bare, np.asarray(split.train_counts), s, accelerator.device)
+    validate = validate or (lambda m: _validation_ndcg(m, split))
+    report, best, first = TrainReport(asdict(s)), -math.inf, 0
+    saved = _Checkpoint(checkpoint, s)
+    if saved.exists():
+        first, best, best_weights, report = saved.load(bare, optimizer, schedule, generator)
+    else:
+        best_weights = _weights(bare)
+    started, targets_seen = time.perf_counter(), 0
+    bar = tqdm(range(first, s.epochs), desc=label or "training", disable=not progress, leave=False, mininterval=1.0)
+    for epoch in bar:
+        if epoch - 1 - report.best_epoch >= s.patience:
+            break
+        model.train()
+        losses, sides, positions = [], [], []
+        order_seed = int(torch.randint(2**31, (1,), generator=generator))
+        for rows in length_batches(lengths, s.batch_size, np.random.default_rng(order_seed)):
+            items = pad([histories[r] for r in rows], bare.max_len + 1).to(accelerator.device)
+            with accelerator.autocast():
+                loss, side, n = step(items, generator)
+            accelerator.backward(loss if side is None else loss + side)
+            accelerator.clip_grad_norm_(model.parameters(), s.clip)
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad(set_to_none=True)
+            losses.append(loss.detach() * n)
+            sides.append(torch.zeros(()) if side is None else side.detach())
+            positions.append(n)
+        mean = float(torch.stack(losses).sum() / sum(positions))
+        if not math.isfinite(mean):
+            raise DataError(
+                f"the loss of epoch {epoch} is {mean}: check the features for NaN, or lower the learning rate"
+            )
+        model.eval()
+        score = validate(bare)
+        targets_seen += sum(positions)
+        report.loss.append(mean)
+        report.side_loss.append(float(torch.stack(sides).mean()))
+        report.valid.append(score)
+        if score > best:
+            best, report.best_epoch, best_weights = score, epoch, _weights(bare)
+        bar.set_postfix(loss=f"{mean:.3f}", valid=f"{score:.4f}", best=f"{best:.4f}")
+        report.seconds += time.perf_counter() - started
+        started = time.perf_counter()
+        saved.save(epoch + 1, best, best_weights, bare, optimizer, schedule, generator, report)
+    report.targets_per_second = targets_seen / max(report.seconds, 1e-9)
+    bare.load_state_dict(best_weights)
+    bare.eval()
+    return report
+
+
+def _histories(train: Sequences, longest: int) -> list[np.ndarray]:
+    return [train[i][-longest:] for i in range(len(train))]
+
+
+def _rate(i: int, total: int, warmup: float) -> float:
+    rise = max(1, int(warmup * total))
+    if i < rise:
+        return (i + 1) / rise
+    return 0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * (i - rise) / max(1, total - rise)))
+
+
+def _parameter_groups(model: torch.nn.Module, decay: float) -> list[dict]:
+    """Weight decay for matrices; none for biases, norms and the ID vectors (rare items would fade away)."""
+    decayed, plain = [], []
+    for name, p in model.named_parameters():
+        (decayed if p.ndim > 1 and "embedding" not in name and "position" not in name else plain).append(p)
+    return [{"params": decayed, "weight_decay": decay}, {"params": plain, "weight_decay": 0.0}]
+
+
+def _weights(model: torch.nn.Module) -> dict[str, Tensor]:
+    return {k: v.detach().clone() for k, v in model.state_dict().items()}
+
+
+def _validation_ndcg(model: Recommender, split: Split) -> float:
+    """NDCG@10 of the validation cases: full catalogue, seen items not ranked."""
+    scorer = model_scorer(model, split.n_items, model.max_len)
+    return float(metrics(rank_cases(scorer, split.valid, split.n_items), (10,))["ndcg@10"].mean())
+
+
+class _Checkpoint:
+    """Training state in a folder: weights as safetensors, the rest as tensors that load with `weights_only`."""
+
+    def __init__(self, folder: str | Path | None, settings: TrainSettings):
+        self.folder = Path(folder) if folder else None
+        self.settings = settings
+
+    def exists(self) -> bool:
+        return self.folder is not None and (self.folder / "state.pt").exists()
+
+    def save(self, epoch, best, best_weights, model, optimizer, schedule, generator, report) -> None:
+        if self.folder is None:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        save_file(best_weights, self.folder / "best.safetensors")
+        state = dict(
+            epoch=epoch, best=best, model=model.state_dict(), optimizer=optimizer.state_dict(),
+            schedule=schedule.state_dict(), generator=generator.get_state(), torch_rng=torch.get_rng_state(),
+            report=asdict(report), settings=asdict(self.settings),
+        )  # fmt: skip
+        torch.save(state, self.folder / "state.tmp")
+        (self.folder / "state.tmp").replace(self.folder / "state.pt")
+
+    def load(self, model, optimizer, schedule, generator):
+        state = torch.load(self.folder / "state.pt", weights_only=True)
+        if state["settings"] != asdict(self.settings):
+            raise SettingsError(f"{self.folder} holds training with other settings: use another folder or delete it")
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+        generator.set_state(state["generator"])
+        torch.set_rng_state(state["torch_rng"])
+        best_weights = load_file(self.folder / "best.safetensors")
+        return state["epoch"], state["best"], best_weights, TrainReport(**state["report"])
