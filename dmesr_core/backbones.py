@@ -190,7 +190,9 @@ class Recommender(nn.Module):
     def __init__(self, backbone: nn.Module, max_len: int, known: Tensor):
         super().__init__()
         self.backbone, self.max_len = backbone, max_len
-        self.register_buffer("known", known.bool(), persistent=False)
+        known = known.bool().clone()
+        known[0] = False  # padding
+        self.register_buffer("known", known, persistent=False)
         self.bias = nn.Parameter(torch.zeros(len(known))) if backbone.item_bias else None
 
     @property

@@ -118,7 +118,7 @@ class DMESR(Recommender):
         width, views = s.backbone.width, len(s.views)
         coarse = {v: torch.as_tensor(getattr(features, f"coarse_{v}")) for v in s.views}
         self.encoder = ItemEncoder(s, coarse, torch.as_tensor(features.fine), torch.as_tensor(features.fine_mask))
-        self.item_id = ItemID(width, known, s.id_dropout) if s.id_embedding else None
+        self.item_id = ItemID(width, self.known, s.id_dropout) if s.id_embedding else None
         parts = views + (s.entry == "concat" and s.id_embedding)
         self.enter = nn.Linear(parts * width, width) if s.entry == "concat" else nn.Linear(width, width)
         self.temperature = Temperature(s.temperature, s.learn_temperature)
@@ -167,7 +167,7 @@ class FeatureRecommender(Recommender):
         self.enter = nn.Linear(vectors.shape[1], settings.width, bias=False)
         # Entries of the table should start at the size of an ID table, whatever the features' norm.
         nn.init.normal_(self.enter.weight, std=(settings.width * self.vectors[1:].square().sum(1).mean().item()) ** -0.5)
-        self.item_id = ItemID(settings.width, known, id_dropout)
+        self.item_id = ItemID(settings.width, self.known, id_dropout)
 
     def item_table(self, items: Tensor | None = None) -> Tensor:
         if items is None:
