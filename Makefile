@@ -1,0 +1,66 @@
+# Two commands matter: `make book` and `make test`. Both set up .venv first, show progress, and repeat only what is new.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON      ?= python3
+VENV        ?= .venv
+PROFILE     ?= cpu
+DATA        ?= bazaar
+DATA_DIR    ?=
+MLLM        ?= tiny
+SEED        ?= 0
+WORKERS     ?= 2
+TORCH_INDEX ?=
+
+BIN       := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+TORCH     := $(shell grep '^torch==' requirements.lock)
+# pip's own news would be the only lines on the screen that nobody needs.
+PIP       := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: help install book test lint types bench-mllm lock clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@echo
+	@echo "  make book PROFILE=gpu                          smoke | cpu | gpu"
+	@echo "  make book DATA=movielens DATA_DIR=<folder>     the same chapters on real pictures and ratings"
+	@echo "  make book MLLM=<hub name or folder>            another multimodal LLM"
+	@echo "  make ... TORCH_INDEX=https://download.pytorch.org/whl/cpu   the CPU build of torch (several GB smaller)"
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	@test -x $(BIN)/python || { echo "creating $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "installing $(TORCH), then the lock file (a few minutes the first time)"
+	@$(PIP) install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --constraint requirements.lock $(TORCH) setuptools
+	@$(PIP) install --quiet --no-deps --requirement requirements.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+install: $(INSTALLED) ## create .venv from the lock file
+
+book: $(INSTALLED) ## run all chapters, render _build/html (PROFILE, DATA, DATA_DIR, MLLM, SEED)
+	@$(BIN)/dmesr book --profile "$(PROFILE)" --data "$(DATA)" --data-dir "$(DATA_DIR)" --mllm "$(MLLM)" --seed "$(SEED)"
+
+test: lint types ## everything that must hold: lint, types, tests, every chapter in `smoke`, the rendered pages
+	@OMP_NUM_THREADS=1 DMESR_PROFILE=smoke DMESR_CACHE="$(CURDIR)/_build/cache" \
+	  $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --nbmake --nbmake-timeout=1200 --durations=15
+
+lint: $(INSTALLED) ## ruff over the package, the tests and the chapters
+	@$(BIN)/ruff check .
+
+types: $(INSTALLED) ## mypy over the package
+	@$(BIN)/mypy
+
+bench-mllm: $(INSTALLED) ## measure the tiny MLLM on fresh pictures of held-out combinations; prints one JSON line
+	@$(BIN)/python -m dmesr_core.bazaar.bench
+
+lock: ## write requirements.lock anew from .venv (after installing what is wanted there)
+	@{ sed -n '/^#/p' requirements.lock; \
+	   $(PIP) freeze --all --exclude pip --exclude wheel --exclude-editable | sed -E 's/\+[a-z0-9]+$$//' | grep -v ' @ '; \
+	   grep "^[a-z].*;" requirements.lock; } > requirements.tmp && mv requirements.tmp requirements.lock
+
+clean: ## remove what was built (_build and the tools' caches); .venv stays
+	rm -rf _build dmesr_cache .pytest_cache .mypy_cache .ruff_cache *.egg-info
