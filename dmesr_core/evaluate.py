@@ -1,0 +1,187 @@
+"""Evaluation: metrics from ranks, for a full catalogue or a sample, for all cases or for groups of them.
+
+Items with equal scores are taken to be in random order, and each metric is its exact expected value over these orders.
+So a scorer that gives all items the same score gets HR@10 = 10 / N, not 0 and not 1.
+
+With one target per case, HR@k and Recall@k are the same number. NDCG@k is 1 / log2(1 + rank), MRR@k is 1 / rank, both 0
+below rank k (the ideal DCG is 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dmesr_core.errors import DataError
+from dmesr_core.interactions import pad
+from dmesr_core.ranking import (
+    DEFAULTS,
+    EvalSettings,
+    Ranks,
+    Scorer,
+    rank_cases,
+    rank_in_sample,
+    scorer_name,
+    top_k,
+)
+from dmesr_core.statistics import (
+    Result,
+    bootstrap_interval,
+    compare,
+    paired_bootstrap,
+    road,
+    road_interval,
+    stack,
+)
+
+if TYPE_CHECKING:
+    from dmesr_core.backbones import Recommender
+    from dmesr_core.interactions import Cases, Split
+
+__all__ = [
+    "EvalSettings", "Ranks", "Result", "Scorer", "bootstrap_interval", "compare", "evaluate", "groups", "item_groups",
+    "metrics", "model_scorer", "paired_bootstrap", "popularity_scorer", "rank_cases", "rank_in_sample", "road",
+    "road_interval", "sampled_protocol", "stack", "top_k",
+]  # fmt: skip
+
+
+def metrics(ranks: Ranks, ks: Sequence[int]) -> dict[str, np.ndarray]:
+    """hr@k, ndcg@k and mrr@k for each case, each (C,) float64: expected values where scores are tied.
+
+    A target with g items above it and t tied (itself included) is at each of the ranks g + 1 .. g + t with equal
+    chance. The sum of a metric over these ranks is a difference of two entries of its running sum over ranks.
+    """
+    position = np.arange(1, max(ks) + 1)
+    gain = {"hr": np.ones(len(position)), "ndcg": 1 / np.log2(1 + position), "mrr": 1 / position}
+    out = {}
+    for name, values in gain.items():
+        running = np.concatenate([[0.0], np.cumsum(values)])
+        for k in ks:
+            first, last = np.minimum(ranks.greater, k), np.minimum(ranks.greater + ranks.n_ties, k)
+            out[f"{name}@{k}"] = (running[last] - running[first]) / ranks.n_ties
+    return out
+
+
+def evaluate(
+    scorer: Scorer, cases: Cases, n_items: int, settings: EvalSettings = DEFAULTS,
+    candidates: np.ndarray | None = None, name: str | None = None, split: str = "test",
+) -> Result:  # fmt: skip
+    """Rank all cases on the full catalogue (`rank_cases`) and measure (`metrics`).
+
+    `split` says in words where the cases come from, such as "leave-one-out test"; it becomes part of the protocol.
+    """
+    ranks = rank_cases(scorer, cases, n_items, settings, candidates)
+    ranked = f"full catalogue of {n_items:,} items"
+    if candidates is not None:
+        ranked = f"{np.count_nonzero(candidates[1:]):,} candidates out of {n_items:,} items"
+    ranked += f", seen items {'masked' if settings.mask_seen else 'not masked'}"
+    return _result(name or scorer_name(scorer), ranks, cases, settings, ranked, split)
+
+
+def sampled_protocol(
+    scorer: Scorer, cases: Cases, n_items: int, n_negatives: int = 100, seed: int = 0,
+    settings: EvalSettings = DEFAULTS, name: str | None = None, split: str = "test",
+) -> Result:  # fmt: skip
+    """The protocol of many papers: the target among 100 random unseen items (`rank_in_sample`), for comparison only.
+
+    The numbers look far better than those of the full ranking and can even order models differently (Krichene and
+    Rendle, On Sampled Metrics for Item Recommendation, KDD 2020); the protocol of the result says so.
+    """
+    ranks, short = rank_in_sample(scorer, cases, n_items, n_negatives, seed, settings)
+    fewer = f", fewer in {short:,} cases" if short else ""
+    ranked = (
+        f"SAMPLED: the target among {n_negatives} random unseen items out of {n_items:,} (seed {seed}{fewer}); "
+        "not comparable with a full ranking, and may order models differently"
+    )
+    return _result(name or scorer_name(scorer), ranks, cases, settings, ranked, split)
+
+
+def _result(name: str, ranks: Ranks, cases: Cases, settings: EvalSettings, ranked: str, split: str) -> Result:
+    ks = ", ".join(map(str, settings.ks))
+    protocol = f"{ranked}; {split}, {len(ranks.greater):,} cases; k = {ks}; expected values where scores are tied"
+    return Result(name, metrics(ranks, settings.ks), protocol, np.asarray(cases.users))
+
+
+def item_groups(train_counts: np.ndarray, head_share: float = 0.2) -> dict[str, np.ndarray]:
+    """Items by popularity in training, each mask (N + 1,) bool, False for item 0.
+
+    cold: no training event. warm: the others. head: the most popular `head_share` of the warm items (items as popular
+    as the last of these are in, so numbering plays no part). tail: the other warm items. tail+cold: all but head.
+    """
+    counts = np.asarray(train_counts)
+    item = np.arange(len(counts)) > 0
+    warm = item & (counts > 0)
+    n_head = int(np.ceil(head_share * warm.sum()))
+    head = warm & (counts >= np.sort(counts[warm])[-n_head]) if n_head else np.zeros_like(warm)
+    return {"head": head, "tail": warm & ~head, "cold": item & ~warm, "tail+cold": item & ~head}
+
+
+def groups(split: Split, cases: Cases, settings: EvalSettings = DEFAULTS) -> dict[str, np.ndarray]:
+    """Cases by their target (head, tail, cold, tail+cold: see `item_groups`) and by the length of their history.
+
+    short: at most `settings.short_history` events, by default the median length; long: more. Masks (C,) bool.
+    """
+    by_target = item_groups(split.train_counts, settings.head_share)
+    lengths = np.array([len(cases.histories[c]) for c in range(len(cases.targets))])
+    limit = settings.short_history
+    if limit is None:
+        limit = np.median(lengths) if len(lengths) else 0
+    masks = {group: mask[np.asarray(cases.targets)] for group, mask in by_target.items()}
+    return masks | {"short": lengths <= limit, "long": lengths > limit}
+
+
+def popularity_scorer(train_counts: np.ndarray) -> Scorer:
+    """Score each item by its number of training events (N + 1,), whatever the history."""
+    counts = torch.as_tensor(np.asarray(train_counts), dtype=torch.float64)
+
+    def popularity(histories: list[np.ndarray], case_indices: np.ndarray) -> Tensor:
+        return counts.expand(len(histories), -1)
+
+    return popularity
+
+
+def model_scorer(
+    model: Recommender, n_items: int, max_len: int | None = None, device: str | torch.device | None = None,
+    name: str | None = None,
+) -> Scorer:  # fmt: skip
+    """A scorer from any model with the interface of `backbones.Recommender`.
+
+    The item table is computed once, here: make a new scorer after training on. Histories are cut to their last
+    `max_len` items, by default to what the model can read. While it works the model is in evaluation mode.
+
+    Raises:
+        DataError: for an item table of the wrong size; when scoring, for an empty history.
+    """
+    name = name or scorer_name(model)
+    max_len = model.max_len if max_len is None else max_len
+    if device is not None:
+        model.to(device)
+    device = next(model.parameters()).device
+
+    def quietly(work: Callable[[], Tensor]) -> Tensor:
+        training = [m for m in model.modules() if m.training]
+        model.eval()
+        try:
+            with torch.no_grad():
+                return work()
+        finally:
+            for module in training:
+                module.training = True
+
+    table = quietly(model.item_table)  # (N + 1, D)
+    if len(table) != n_items + 1:
+        raise DataError(f"the item table of {name!r} has {len(table)} rows, wanted {n_items + 1} (items and padding)")
+
+    def score(histories: list[np.ndarray], case_indices: np.ndarray) -> Tensor:
+        for history, case in zip(histories, case_indices, strict=True):
+            if not len(history):
+                raise DataError(f"case {case} has an empty history: {name!r} needs at least one item to start from")
+        items = pad(histories, max_len).to(device)  # (B, T)
+        return quietly(lambda: model.scores(model.user(table, items), table))
+
+    score.__name__ = name
+    return score

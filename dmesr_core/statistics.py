@@ -1,0 +1,254 @@
+"""What per-case numbers say about a model, and how sure one may be: results, intervals, paired comparisons.
+
+All intervals are percentile bootstrap intervals. One resample draws *units* with replacement (a unit is a case, or a
+user where one user has several cases, since those are not independent) and, where a model was trained with several
+seeds, draws seeds with replacement too. Everything that is compared is computed on the *same* resamples, so what two
+models have in common (easy users, hard users) cancels. With few seeds the spread between seeds is somewhat
+underestimated (by (S - 1) / S in variance): five seeds are better than three.
+
+Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapters 8 (two-level data) and 13 (percentiles).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from dmesr_core.errors import DataError, SettingsError
+
+_DRAWS_AT_ONCE = 2**22  # random numbers held at once: bounds the memory of a bootstrap
+
+
+class Paired(NamedTuple):
+    """The difference of two means with its interval and two-sided bootstrap p-value."""
+
+    diff: float
+    low: float
+    high: float
+    p: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """One model under one protocol: a number per case and metric."""
+
+    name: str  # what was scored
+    per_case: dict[str, np.ndarray]  # metric -> (C,), or (seeds, C) for a model trained several times
+    protocol: str  # what was ranked against what, in words: only equal protocols are comparable
+    units: np.ndarray | None = None  # (C,) int: cases of one unit (user) are resampled together; None: each its own
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return tuple(self.per_case)
+
+    @property
+    def n_cases(self) -> int:
+        return next(iter(self.per_case.values())).shape[-1]
+
+    @property
+    def n_seeds(self) -> int:
+        return len(np.atleast_2d(next(iter(self.per_case.values()))))
+
+    def mean(self) -> dict[str, float]:
+        """Metric -> mean over cases (and seeds); nan where there is no case."""
+        return {m: float(v.mean()) if v.size else float("nan") for m, v in self.per_case.items()}
+
+    def interval(self, n: int = 2000, seed: int = 0, level: float = 0.95) -> dict[str, tuple[float, float]]:
+        """Metric -> (low, high), all metrics on the same `n` resamples; nan where there is no case."""
+        means = _resampled_means(list(self.per_case.values()), n, seed, self.units)
+        return {m: _percentiles(row, level) for m, row in zip(self.per_case, means, strict=True)}
+
+    def where(self, mask: np.ndarray, group: str) -> Result:
+        """Only the cases where `mask` (C,) is true; the protocol says so in the words of `group`."""
+        mask = np.asarray(mask)
+        if mask.dtype != bool or mask.shape != (self.n_cases,):
+            raise DataError(f"group {group!r} of {self.name!r}: wanted a mask of {self.n_cases} booleans, got "
+                            f"{mask.dtype} {mask.shape}")  # fmt: skip
+        return replace(
+            self,
+            per_case={m: v[..., mask] for m, v in self.per_case.items()},
+            protocol=f"{self.protocol}; only group {group}: {mask.sum():,} cases",
+            units=None if self.units is None else self.units[mask],
+        )
+
+    def to_dict(self, n: int = 2000, seed: int = 0, level: float = 0.95) -> dict:
+        """Means and intervals, ready for JSON (numbers that do not exist are None)."""
+        means, intervals = self.mean(), self.interval(n, seed, level)
+        return {
+            "name": self.name,
+            "protocol": self.protocol,
+            "cases": self.n_cases,
+            "seeds": self.n_seeds,
+            "level": level,
+            "metrics": {
+                m: {k: x if np.isfinite(x) else None for k, x in {"mean": means[m], "low": low, "high": high}.items()}
+                for m, (low, high) in intervals.items()
+            },
+        }
+
+
+def stack(results: Sequence[Result], name: str | None = None) -> Result:
+    """The results of one model trained with several seeds as one result, metrics (seeds, C).
+
+    Raises:
+        DataError: for no result, or for results of different protocols or cases.
+    """
+    _check_comparable(results)
+    per_case = {m: np.concatenate([np.atleast_2d(r.per_case[m]) for r in results]) for m in results[0].per_case}
+    return replace(results[0], name=name or results[0].name, per_case=per_case)
+
+
+def compare(
+    results: Sequence[Result], metrics: Sequence[str] | None = None, against: str | None = None,
+    n: int = 2000, seed: int = 0, level: float = 0.95,
+) -> pd.DataFrame:  # fmt: skip
+    """A table, one row per result: for each metric its mean and interval (columns `m`, `m low`, `m high`).
+
+    With `against` (the name of one of the results) each metric also gets the paired gain over that result:
+    `m gain`, `m gain low`, `m gain high`, `m p` (nan in that result's own row).
+
+    Raises:
+        DataError: for results of different protocols or cases: such numbers must not share a table.
+        SettingsError: for an unknown metric or an unknown name in `against`.
+    """
+    _check_comparable(results)
+    metrics = tuple(metrics or results[0].metrics)
+    for metric in metrics:
+        if any(metric not in r.per_case for r in results):
+            raise SettingsError(f"unknown metric {metric!r}: choose from {', '.join(results[0].metrics)}")
+    named = {r.name: r for r in results}
+    if len(named) < len(results):
+        raise SettingsError(f"two results share a name: {', '.join(r.name for r in results)}")
+    if against is not None and against not in named:
+        raise SettingsError(f"nothing is called {against!r}: choose one of {', '.join(named)}")
+    rows = []
+    for result in results:
+        means, intervals, row = result.mean(), result.interval(n, seed, level), {}
+        for m in metrics:
+            row[m], (row[f"{m} low"], row[f"{m} high"]) = means[m], intervals[m]
+            if against is not None:
+                gain = Paired(*[float("nan")] * 4)
+                if result.name != against:
+                    gain = paired_bootstrap(
+                        result.per_case[m], named[against].per_case[m], n, seed, level, result.units
+                    )
+                row |= {f"{m} gain": gain.diff, f"{m} gain low": gain.low, f"{m} gain high": gain.high}
+                row |= {f"{m} p": gain.p}
+        rows.append(row)
+    return pd.DataFrame(rows, index=pd.Index(list(named), name="model"))
+
+
+def bootstrap_interval(
+    values: np.ndarray, n: int = 2000, seed: int = 0, level: float = 0.95, units: np.ndarray | None = None
+) -> tuple[float, float]:
+    """The interval (low, high) of the mean of `values`, (C,) or (seeds, C); see the top of this file."""
+    return _percentiles(_resampled_means([values], n, seed, units)[0], level)
+
+
+def paired_bootstrap(
+    a: np.ndarray, b: np.ndarray, n: int = 2000, seed: int = 0, level: float = 0.95, units: np.ndarray | None = None
+) -> Paired:
+    """mean(a) - mean(b) on the same cases: difference, interval, two-sided p.
+
+    Args:
+        a, b: each (C,) or (seeds, C). Row s of one is paired with row s of the other; a single row (a model without
+            training seeds) is paired with all rows of the other.
+        units: (C,) int, cases that are drawn together.
+
+    `p` doubles the smaller share of resampled differences on one side of zero, and is never below 2 / (n + 1).
+    """
+    means_a, means_b = _resampled_means([a, b], n, seed, units)
+    diffs = means_a - means_b
+    low, high = _percentiles(diffs, level)
+    if np.isnan(diffs).all():
+        return Paired(float("nan"), low, high, float("nan"))
+    side = min((diffs <= 0).sum(), (diffs >= 0).sum())
+    return Paired(float(np.mean(a) - np.mean(b)), low, high, min(1.0, 2 * (1 + float(side)) / (n + 1)))
+
+
+def road(model: float, popularity: float, ceiling: float) -> float:
+    """How much of the way from popularity (0) to the best possible score (1) a model covers.
+
+    Not a number where the ceiling is not above popularity: then there is no road.
+    """
+    return (model - popularity) / (ceiling - popularity) if ceiling > popularity else float("nan")
+
+
+def road_interval(
+    model: np.ndarray, popularity: np.ndarray, ceiling: np.ndarray,
+    n: int = 2000, seed: int = 0, level: float = 0.95, units: np.ndarray | None = None,
+) -> tuple[float, float, float]:  # fmt: skip
+    """The road of per-case values, each (C,) or (seeds, C), with its interval: (road, low, high).
+
+    All three means move together from resample to resample. The bounds are nan where some resample has no road.
+    """
+    arrays = [model, popularity, ceiling]
+    roads = np.array([road(*means) for means in _resampled_means(arrays, n, seed, units).T])  # (n,)
+    if np.size(model) == 0:
+        return float("nan"), float("nan"), float("nan")
+    return road(*(float(np.mean(a)) for a in arrays)), *_percentiles(roads, level)
+
+
+def _resampled_means(arrays: Sequence[np.ndarray], n: int, seed: int, units: np.ndarray | None) -> np.ndarray:
+    """The means of A arrays on the same `n` resamples, (A, n). Each array is (C,) or (seeds, C)."""
+    if n < 1:
+        raise SettingsError(f"a bootstrap needs at least 1 resample, got {n}")
+    rows = [np.atleast_2d(np.asarray(a, dtype=np.float64)) for a in arrays]
+    n_seeds, n_cases = max(len(r) for r in rows), rows[0].shape[-1]
+    for r in rows:
+        if r.ndim != 2 or r.shape[1] != n_cases or len(r) not in (1, n_seeds):
+            raise DataError(f"wanted arrays of (cases,) or (seeds, cases) over the same cases and seeds, got shapes "
+                            f"{', '.join(str(np.shape(a)) for a in arrays)}")  # fmt: skip
+        if not np.isfinite(r).all():
+            raise DataError(f"case {int(np.argwhere(~np.isfinite(r))[0, 1])} has a value that is not a finite number")
+    if n_cases == 0:
+        return np.full((len(rows), n), np.nan)
+    values = np.stack([np.broadcast_to(r, (n_seeds, n_cases)) for r in rows]).reshape(-1, n_cases)  # (A * S, C)
+    sizes = np.ones(n_cases)
+    if units is not None:
+        if np.shape(units) != (n_cases,):
+            raise DataError(f"wanted one unit for each of {n_cases} cases, got shape {np.shape(units)}")
+        # From here on a column is a unit: the sum of its cases, and how many they are.
+        unit_of = np.unique(units, return_inverse=True)[1]
+        values = np.stack([np.bincount(unit_of, weights=row) for row in values])
+        sizes = np.bincount(unit_of).astype(np.float64)
+    n_units = len(sizes)
+    rng = np.random.default_rng(seed)
+    seed_weights = _counts(rng, n, n_seeds) / n_seeds  # (n, S)
+    out = np.empty((len(rows), n))
+    step = max(1, _DRAWS_AT_ONCE // n_units)
+    for start in range(0, n, step):
+        weights = seed_weights[start : start + step]  # (m, S)
+        counts = _counts(rng, len(weights), n_units)  # (m, units)
+        means = (values @ counts.T) / (counts @ sizes)  # (A * S, m)
+        out[:, start : start + step] = np.einsum("asm,ms->am", means.reshape(len(rows), n_seeds, -1), weights)
+    return out
+
+
+def _counts(rng: np.random.Generator, n: int, k: int) -> np.ndarray:
+    """How often each of `k` things is drawn in `k` draws with replacement, `n` times over: (n, k) float64."""
+    draws = rng.integers(k, size=(n, k)) + k * np.arange(n)[:, None]
+    return np.bincount(draws.ravel(), minlength=n * k).reshape(n, k).astype(np.float64)
+
+
+def _percentiles(means: np.ndarray, level: float) -> tuple[float, float]:
+    if not 0 < level < 1:
+        raise SettingsError(f"the level of an interval lies between 0 and 1, got {level}")
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _check_comparable(results: Sequence[Result]) -> None:
+    if not results:
+        raise DataError("no results were given")
+    first = results[0]
+    for other in results[1:]:
+        if other.protocol != first.protocol:
+            raise DataError(f"{first.name!r} and {other.name!r} are not comparable: {first.protocol!r} is not "
+                            f"{other.protocol!r}")  # fmt: skip
+        if other.n_cases != first.n_cases:
+            raise DataError(f"{first.name!r} has {first.n_cases} cases, {other.name!r} has {other.n_cases}")
