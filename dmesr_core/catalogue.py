@@ -21,7 +21,7 @@ import pandas as pd
 
 from dmesr_core.errors import DataError
 from dmesr_core.pictures import PICTURE_ENDINGS, bounded_rgb, open_picture
-from dmesr_core.tables import name_rows, read_table, rows_where
+from dmesr_core.tables import clean_id, name_rows, read_table, rows_where
 
 __all__ = ["MAX_TEXT", "Catalogue", "Item", "bounded_rgb", "find_pictures", "join_words", "open_picture",
            "read_catalogue", "write_catalogue"]  # fmt: skip
@@ -160,7 +160,7 @@ def read_catalogue(folder: str | Path) -> Catalogue:
     table = read_table(folder / "items.csv", ("id", "title", "text"))
     if table.empty:
         raise DataError(f"{folder / 'items.csv'}: the catalogue is empty: there is a header but no item below it")
-    ids = table["id"].str.strip().tolist()
+    ids = [clean_id(id) for id in table["id"]]
     root = folder / "pictures"
     if "picture" in table.columns:
         pictures = _named_pictures(root, table["picture"].str.strip().tolist())
@@ -230,13 +230,7 @@ def write_catalogue(folder: str | Path, catalogue: Catalogue) -> None:
 
 
 def _clean_ids(ids: Sequence) -> tuple[str, ...]:
-    def clean(id: object) -> str:
-        if id is None or (isinstance(id, float) and math.isnan(id)):
-            return ""
-        text = str(id).strip()
-        return "" if text.lower() == "nan" else text  # what a lost number looks like once it was written as text
-
-    clean_ids = tuple(clean(id) for id in ids)
+    clean_ids = tuple(clean_id(id) for id in ids)
     empty = [row for row, id in enumerate(clean_ids, start=1) if not id]
     if empty:
         raise DataError(f"{name_rows(empty)}: the item id is empty or NaN; every item needs an id of its own")

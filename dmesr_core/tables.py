@@ -6,6 +6,7 @@ Rows are numbered from 1 and the header is not counted, so that row 1 is the fir
 from __future__ import annotations
 
 import csv
+import math
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -66,6 +67,19 @@ def read_table(path: str | Path, wanted: Iterable[str], hint: str = "") -> pd.Da
                 f"({len(table.columns)}); was the file cut off?"
             )
     return table
+
+
+def clean_id(value: object) -> str:
+    """An id as a string without spaces around it; "" stands for an id that is lacking (empty, None or NaN).
+
+    Whole numbers that became floats on the way (5.0) are written as whole numbers again.
+    """
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    text = str(value).strip()
+    return "" if text.lower() == "nan" else text  # what a lost number looks like once it was written as text
 
 
 def name_rows(rows: Iterable[int], limit: int = 5) -> str:

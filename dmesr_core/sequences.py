@@ -1,0 +1,149 @@
+"""Sequences of items and what training and evaluation need of them: splits, padded tensors, batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from dmesr_core.errors import DataError, SettingsError
+
+
+@dataclass(frozen=True, eq=False)
+class Sequences:
+    """S sequences of items, one behind the other in flat arrays; sequence s is `offsets[s]` to `offsets[s + 1]`."""
+
+    items: np.ndarray  # (n,) int64, item numbers 1..N
+    times: np.ndarray  # (n,) float64, when each event happened
+    offsets: np.ndarray  # (S+1,) int64, from 0 to n
+
+    @classmethod
+    def from_lists(cls, items: Iterable[Iterable[int]], times: Iterable[Iterable[float]] | None = None) -> Sequences:
+        """Sequences given one by one; without times, the events of each happened at 0, 1, 2, ...
+
+        Raises:
+            DataError: a sequence and its times differ in length.
+        """
+        parts = [np.asarray(part, dtype=np.int64).reshape(-1) for part in items]
+        if times is None:
+            clocks = [np.arange(len(part), dtype=np.float64) for part in parts]
+        else:
+            clocks = [np.asarray(clock, dtype=np.float64).reshape(-1) for clock in times]
+            if [len(p) for p in parts] != [len(c) for c in clocks]:
+                raise DataError("each sequence of items needs as many times as it has items")
+        offsets = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
+        return cls(_join(parts, np.int64), _join(clocks, np.float64), offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, s: int) -> np.ndarray:
+        """The items of sequence `s`, oldest first, (length,) int64."""
+        return self.items[self._span(s)]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[s] for s in range(len(self)))
+
+    def times_of(self, s: int) -> np.ndarray:
+        """The times of sequence `s`, (length,) float64."""
+        return self.times[self._span(s)]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(S,) int64"""
+        return np.diff(self.offsets)
+
+    def take(self, rows: np.ndarray, last: int | None = None) -> Sequences:
+        """The sequences `rows`, in this order, each with at most its `last` events."""
+        rows = np.asarray(rows, dtype=np.int64)
+        ends, lengths = self.offsets[rows + 1], self.lengths[rows]
+        if last is not None:
+            lengths = np.minimum(lengths, last)
+        return cut_out(self.items, self.times, ends - lengths, lengths)
+
+    def _span(self, s: int) -> slice:
+        if not -len(self) <= s < len(self):
+            raise IndexError(f"there is no sequence {s}: there are {len(self):,}")
+        s = int(s) % len(self)
+        return slice(self.offsets[s], self.offsets[s + 1])
+
+
+@dataclass(frozen=True, eq=False)
+class Cases:
+    """C questions of the kind "after this history, which item comes next?" and their answers."""
+
+    histories: Sequences  # C of them
+    targets: np.ndarray  # (C,) int64, the item that came next
+    times: np.ndarray  # (C,) float64, when it came
+    users: np.ndarray  # (C,) int64, whose history it is (users as in the `Interactions`)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """What to learn from and what to be asked: made by `Interactions.leave_one_out` or `.global_time`."""
+
+    train: Sequences
+    valid: Cases  # for choosing: early stopping, settings
+    test: Cases  # for reporting, once
+    n_items: int
+    train_counts: np.ndarray  # (N+1,) int64, how often each item occurs in training; index 0 (padding) is 0
+    name: str  # "leave-one-out" or "global-time"
+    report: dict[str, float] = field(default_factory=dict)  # what was counted while splitting
+
+
+def cut_out(items: np.ndarray, times: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> Sequences:
+    """Stretches of flat arrays as sequences: number s begins at `starts[s]` and has `lengths[s]` events."""
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    where = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
+    return Sequences(items[where], times[where], offsets)
+
+
+def pad(sequences: Sequences | Iterable[Iterable[int]], max_len: int) -> torch.Tensor:
+    """A batch of sequences as one tensor (B, T) int64, padded with 0 on the right.
+
+    Of a sequence longer than `max_len` the last `max_len` items are kept; T is the longest in the batch (at
+    least 1, so that a batch of empty histories is a column of padding).
+    """
+    if max_len < 1:
+        raise SettingsError(f"max_len must be at least 1, got {max_len}")
+    if not isinstance(sequences, Sequences):
+        sequences = Sequences.from_lists(sequences)
+    lengths = np.minimum(sequences.lengths, max_len)  # (B,)
+    column = np.arange(max(1, lengths.max(initial=1)))  # (T,)
+    filled = column < lengths[:, None]  # (B, T)
+    out = np.zeros(filled.shape, dtype=np.int64)
+    starts = sequences.offsets[1:] - lengths
+    out[filled] = sequences.items[(starts[:, None] + column)[filled]]
+    return torch.from_numpy(out)
+
+
+def length_batches(
+    lengths: np.ndarray, batch_size: int, generator: np.random.Generator | torch.Generator | None = None
+) -> list[np.ndarray]:
+    """Batches of row numbers such that the sequences in a batch are about equally long (little padding).
+
+    Each row occurs exactly once. With a generator, rows of one length are mixed and the batches come in random
+    order; without, the order is fixed: short to long, equals as given.
+
+    Raises:
+        SettingsError: `batch_size` below 1.
+    """
+    if batch_size < 1:
+        raise SettingsError(f"batch_size must be at least 1, got {batch_size}")
+    lengths = np.asarray(lengths)
+    if isinstance(generator, torch.Generator):
+        seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
+        generator = np.random.default_rng(seed)
+    rows = np.arange(len(lengths)) if generator is None else generator.permutation(len(lengths))
+    rows = rows[np.argsort(lengths[rows], kind="stable")]
+    batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+    return batches if generator is None else [batches[b] for b in generator.permutation(len(batches))]
+
+
+def _join(parts: list[np.ndarray], dtype: type) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.zeros(0, dtype)
