@@ -1,0 +1,103 @@
+"""What a chapter's notebook must look like: before it runs (its parameters) and after (every cell has run well)."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nbformat import NotebookNode
+
+from dmesr_core.errors import SettingsError
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # IPython colours its tracebacks
+_WARNING = re.compile(r"^.*\b\w*Warning\b.*$", re.MULTILINE)
+
+
+class ChapterError(RuntimeError):
+    """A chapter did not run as it should: the message names the chapter and the cell."""
+
+
+def parameters(nb: NotebookNode, chapter: str) -> dict[str, Any]:
+    """The chapter's parameters and their values, from its one cell tagged `parameters`.
+
+    Raises:
+        SettingsError: no such cell, several, or one that holds more than `name = literal` lines.
+    """
+    cells = [c for c in nb.cells if c.cell_type == "code" and "parameters" in c.metadata.get("tags", [])]
+    if len(cells) != 1:
+        raise SettingsError(f"{chapter}: one code cell must be tagged `parameters`, found {len(cells)}")
+    values: dict[str, Any] = {}
+    for statement in ast.parse(cells[0].source).body:
+        line = f"{chapter}: line {statement.lineno} of the parameters cell"
+        if not (
+            isinstance(statement, ast.Assign)
+            and len(statement.targets) == 1
+            and isinstance(statement.targets[0], ast.Name)
+        ):
+            raise SettingsError(f"{line} is not `name = value`: put everything else in the next cell")
+        try:
+            values[statement.targets[0].id] = ast.literal_eval(statement.value)
+        except ValueError:
+            raise SettingsError(f"{line} is not a literal: put derived values in the next cell") from None
+    return values
+
+
+def check_parameters(given: Mapping[str, Any], known: Mapping[str, Any], chapter: str) -> None:
+    """A parameter that the chapter does not have, or of another type, is an error that lists what it has."""
+    for name, value in given.items():
+        if name not in known:
+            raise SettingsError(f"{chapter} has no parameter {name!r}: it has {', '.join(known)}")
+        wanted = type(known[name])
+        fits = type(value) is wanted or (wanted is float and type(value) is int)
+        if known[name] is not None and not fits:
+            raise SettingsError(
+                f"{chapter}: parameter {name!r} must be {wanted.__name__}, as {known[name]!r}; got {value!r}"
+            )
+
+
+def read_value(text: str) -> Any:
+    """A parameter's value as written on the command line: a Python literal (`1e-3` is a number), else a text."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return {"true": True, "false": False}.get(text, text)
+
+
+def check_executed(nb: NotebookNode, chapter: str) -> None:
+    """Every code cell ran to its end, in order, without an error, a warning or a widget.
+
+    A cell tagged `raises-exception` may show its error. Papermill itself lets an early `sys.exit(0)` pass.
+
+    Raises:
+        ChapterError: naming the first cell that is not so.
+    """
+    count = 0
+    for number, cell in _code_cells(nb):
+        where = f"{chapter}, cell {number} ({first_line(cell.source)})"
+        for output in cell.outputs:
+            if output.output_type == "error" and "raises-exception" not in cell.metadata.get("tags", []):
+                how = "left early" if output.ename == "SystemExit" else "failed"
+                trace = _COLOURS.sub("", "\n".join(output.traceback[-3:]))
+                raise ChapterError(f"{where} {how}: {output.ename}: {output.evalue}\n{trace}")
+            if output.get("name") == "stderr" and (warning := _WARNING.search(output.text)):
+                raise ChapterError(f"{where} warned: {warning[0].strip()}")
+            if "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
+                raise ChapterError(f"{where} shows a widget, which a page cannot: use plain tqdm")
+        count += 1
+        if cell.execution_count != count:
+            raise ChapterError(f"{where} did not run")
+
+
+def first_line(source: str, length: int = 60) -> str:
+    """The first line of a cell that says something, cut to `length` characters."""
+    lines = [line.strip() for line in source.splitlines() if line.strip()]
+    return lines[0][:length] if lines else "empty"
+
+
+def _code_cells(nb: NotebookNode) -> Iterator[tuple[int, NotebookNode]]:
+    """Code cells that hold something (Jupyter passes over empty ones), with their number among all cells from 1."""
+    for number, cell in enumerate(nb.cells, 1):
+        if cell.cell_type == "code" and cell.source.strip():
+            yield number, cell
