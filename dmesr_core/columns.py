@@ -26,7 +26,7 @@ def number_users(users: pd.Series, where: str) -> tuple[np.ndarray, tuple[str, .
     lacking = np.array([not id for id in ids])[codes]
     if lacking.any():
         raise DataError(f"{where}: {name_rows(rows_where(lacking))}: the user id is empty or NaN")
-    user_ids = tuple(sorted(set(ids) - {""}, key=lambda id: (len(id), id)))
+    user_ids = tuple(sorted(sorted(set(ids) - {""}), key=len))
     number = {id: u for u, id in enumerate(user_ids)}
     return np.array([number.get(id, -1) for id in ids], dtype=np.int64)[codes], user_ids
 
@@ -43,14 +43,18 @@ def number_items(items: pd.Series, catalogue: Catalogue | int) -> np.ndarray:
 
 
 def judge_unknown(items: pd.Series, unknown: np.ndarray, on_unknown: str, where: str) -> None:
+    """Raise if some (on_unknown "error") or all items are `unknown` (n,) to the catalogue."""
     if on_unknown == "drop" and not unknown.all():
         return
     rows = rows_where(unknown)
     named = ", ".join(f"row {row} ({str(items.iloc[row - 1])!r})" for row in rows[:5])
     more = f" and {len(rows) - 5:,} more" if len(rows) > 5 else ""
+    advice = "add the items to the catalogue or correct the ids"
+    if on_unknown == "error":
+        advice += ", or pass on_unknown='drop'"
     raise DataError(
-        f"{where}: {len(rows):,} of {len(items):,} events name an item that is not in the catalogue: {named}{more}; "
-        "add the items to the catalogue, correct the ids, or pass on_unknown='drop'"
+        f"{where}: {len(rows):,} of {len(items):,} events name an item that is not in the catalogue: "
+        f"{named}{more}; {advice}"
     )
 
 

@@ -234,10 +234,10 @@ class Interactions:
         counted = {
             "events": len(user),
             "users": len(stay),
-            "items": len(np.unique(item)),
+            "items": int(np.count_nonzero(np.bincount(item))),
             "single_event_users": int((by_user == 1).sum()),
             "tied_times": int((same_user & (time[1:] == time[:-1])).sum()),
-            "repeats": len(user) - len(np.unique(user * (self.n_items + 1) + item)),
+            "repeats": int((np.diff(np.sort(user * (self.n_items + 1) + item)) == 0).sum()),
         }
         user_ids = self.user_ids if len(stay) == self.n_users else tuple(self.user_ids[u] for u in stay)
         return Interactions(user, item, time, user_ids, self.n_items, {**self.report, **counted})
