@@ -1,0 +1,163 @@
+"""Tiny image-text models with random weights, one folder per family: what the tests load instead of a hub.
+
+They understand nothing; they only have everything a real model has: a processor, a chat template, weights.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers as t
+from PIL import Image
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers.utils import logging
+
+FAMILIES = ("idefics3", "llava", "gemma3")  # those that need no torchvision
+
+_SPECIALS = ("<pad>", "<|start|>", "<|end|>", "<fake_token_around_image>", "<global-img>", "<image>", "<video>",
+             "<end_of_utterance>", "<start_of_image>", "<end_of_image>", "<image_soft_token>")  # fmt: skip
+_CHAT = (
+    "{% for m in messages %}<|start|>{{ m['role'] }}\n{% for c in m['content'] %}"
+    "{% if c['type'] == 'image' %}IMAGE{% else %}{{ c['text'] }}{% endif %}{% endfor %}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
+)
+
+
+def make_tokenizer(family: str) -> t.PreTrainedTokenizerFast:
+    """One token per byte, so that any text (emoji, right-to-left) can be written."""
+    vocabulary = [*_SPECIALS, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    tokenizer = Tokenizer(models.BPE({token: i for i, token in enumerate(vocabulary)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(list(_SPECIALS))
+    extra, mark = {}, "<image>"
+    if family == "gemma3":
+        extra = {"boi_token": "<start_of_image>", "eoi_token": "<end_of_image>", "image_token": "<image_soft_token>"}
+        mark = "<start_of_image>"
+    if family == "qwen2_vl":
+        extra = {"image_token": "<image>", "video_token": "<video>"}
+    return t.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        eos_token="<|end|>",
+        chat_template=_CHAT.replace("IMAGE", mark),
+        extra_special_tokens=extra,
+    )
+
+
+def _vision(**more: int | str) -> dict:
+    base = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    return {**base, "image_size": 32, "patch_size": 8, **more}
+
+
+def _parts(family: str, tokenizer: t.PreTrainedTokenizerFast, positions: int) -> tuple:
+    """Config and processor of one family."""
+
+    def number(token: str) -> int:
+        return tokenizer.convert_tokens_to_ids(token)
+
+    text = {
+        "model_type": {"gemma3": "gemma3_text", "qwen2_vl": "qwen2_vl_text"}.get(family, "llama"),
+        "vocab_size": len(tokenizer),
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "max_position_embeddings": positions,
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": None,
+        "eos_token_id": tokenizer.eos_token_id,
+        "tie_word_embeddings": True,
+    }
+    if family == "idefics3":
+        config = t.Idefics3Config(
+            vision_config=_vision(),
+            text_config=text,
+            image_token_id=number("<image>"),
+            scale_factor=2,
+            pad_token_id=tokenizer.pad_token_id,
+            tie_word_embeddings=True,
+        )
+        looks = t.Idefics3ImageProcessorPil(
+            size={"longest_edge": 32}, max_image_size={"longest_edge": 32}, do_image_splitting=False
+        )
+        processor = t.Idefics3Processor(looks, tokenizer, image_seq_len=4)
+    elif family == "llava":
+        config = t.LlavaConfig(
+            vision_config=_vision(model_type="siglip_vision_model"),
+            text_config=text,
+            image_token_index=number("<image>"),
+            image_seq_length=16,
+            vision_feature_select_strategy="full",
+            vision_feature_layer=-1,
+            tie_word_embeddings=True,
+        )
+        looks = t.SiglipImageProcessorPil(size={"height": 32, "width": 32})
+        processor = t.LlavaProcessor(looks, tokenizer, patch_size=8, vision_feature_select_strategy="full")
+    elif family == "gemma3":
+        config = t.Gemma3Config(
+            vision_config=_vision(),
+            text_config={**text, "sliding_window": 32, "layer_types": ["sliding_attention", "full_attention"]},
+            mm_tokens_per_image=4,
+            boi_token_index=number("<start_of_image>"),
+            eoi_token_index=number("<end_of_image>"),
+            image_token_index=number("<image_soft_token>"),
+        )
+        looks = t.Gemma3ImageProcessorPil(size={"height": 32, "width": 32}, do_pan_and_scan=False)
+        processor = t.Gemma3Processor(looks, tokenizer, image_seq_length=4)
+    else:
+        rope = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}
+        config = t.Qwen2VLConfig(
+            vision_config={"depth": 1, "embed_dim": 24, "hidden_size": 32, "num_heads": 2, "mlp_ratio": 2},
+            text_config={**text, "rope_parameters": rope},
+            image_token_id=number("<image>"),
+            video_token_id=number("<video>"),
+            tie_word_embeddings=True,
+        )
+        looks = t.Qwen2VLImageProcessorPil(size={"shortest_edge": 28 * 28, "longest_edge": 84 * 84})
+        processor = QwenForPictures(looks, tokenizer)
+    processor.chat_template = tokenizer.chat_template
+    return config, processor
+
+
+class QwenForPictures(t.Qwen2VLProcessor):
+    """The Qwen2-VL processor without its part for videos, which could not be built without torchvision."""
+
+    def __init__(self, image_processor=None, tokenizer=None, chat_template=None):
+        self.image_token, self.image_token_id = "<image>", tokenizer.convert_tokens_to_ids("<image>")
+        self.video_token, self.video_token_id = "<video>", tokenizer.convert_tokens_to_ids("<video>")
+        t.ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
+
+
+def make_model(family: str, folder: Path, positions: int = 512, seed: int = 0) -> Path:
+    """Write a random model of `family` into `folder`. Its weights are large, so that different inputs differ a lot."""
+    tokenizer = make_tokenizer(family)
+    config, processor = _parts(family, tokenizer, positions)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = t.AutoModelForImageTextToText.from_config(config)
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                torch.nn.init.normal_(parameter, std=0.3)
+    logging.disable_progress_bar()
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    logging.enable_progress_bar()
+    return folder
+
+
+def make_pictures(folder: Path, n: int, seed: int = 0) -> list[Path]:
+    """`n` pictures of coloured noise, of different sizes."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for k in range(n):
+        height, width = rng.integers(20, 90, 2)
+        pixels = rng.integers(0, 256, 3) + rng.normal(0, 40, (height, width, 3))
+        paths.append(folder / f"{k}.png")
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(paths[-1])
+    return paths
