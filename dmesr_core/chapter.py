@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # Set by the runner for the kernel of a chapter.
 NUMBERS_FILE = "DMESR_NUMBERS"  # where `finish` writes; without it, below the cache folder
-RECORDS_FOLDER = "DMESR_RECORDS"  # where the runner keeps the records of the chapters that it ran
+RECORDS = "DMESR_RECORDS"  # the runner's records of the other chapters, in the book's order, as in PATH
 
 _read_files: set[Path] = set()  # files that a chapter's result depends on, beyond code and settings; for the runner
 
@@ -132,12 +132,10 @@ def start(
 
 
 def run_records() -> list[dict[str, Any]]:
-    """What the runner wrote about each chapter that it ran, oldest first; empty outside a run of the whole book."""
-    folder = os.environ.get(RECORDS_FOLDER)
-    files = sorted(Path(folder).glob("*.stamp.json")) if folder else []
-    _read_files.update(files)
-    records = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    return sorted(records, key=lambda record: record["started"])
+    """What the runner wrote about the other chapters, in the book's order; empty outside a run of the book."""
+    files = [Path(name) for name in os.environ.get(RECORDS, "").split(os.pathsep) if name]
+    _read_files.update(files)  # also those that are not there: when they come, this chapter must run again
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
 
 
 def _plain(value: Any, name: str) -> Any:

@@ -38,7 +38,7 @@ FAINT = "#C9C9C9"  # grids and what is only there for comparison
 # The two views and the words keep their colour through the whole book.
 PICTURE, TEXT, FINE = LOOKS[0].colour, LOOKS[1].colour, LOOKS[2].colour
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {  # by matplotlib's names
     "figure.figsize": (6.4, 3.6),
     "figure.dpi": 110,
     "figure.constrained_layout.use": True,

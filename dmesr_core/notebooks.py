@@ -97,7 +97,9 @@ def first_line(source: str, length: int = 60) -> str:
 
 
 def _code_cells(nb: NotebookNode) -> Iterator[tuple[int, NotebookNode]]:
-    """Code cells that hold something (Jupyter passes over empty ones), with their number among all cells from 1."""
-    for number, cell in enumerate(nb.cells, 1):
+    """Code cells that hold something (Jupyter passes over empty ones), with their number in the notebook as written."""
+    number = 0
+    for cell in nb.cells:
+        number += "injected-parameters" not in cell.metadata.get("tags", [])
         if cell.cell_type == "code" and cell.source.strip():
             yield number, cell
