@@ -31,7 +31,7 @@ BLACK = (30, 24, 34)
 
 def _mix(a: tuple, b: tuple, share: float) -> tuple[int, int, int]:
     """Colour `a` with a share of colour `b` (0..1) mixed in."""
-    return tuple(round(x + (y - x) * share) for x, y in zip(a, b))
+    return tuple(round(x + (y - x) * share) for x, y in zip(a, b, strict=True))
 
 
 @cache
@@ -56,7 +56,7 @@ def _dots(pitch: float, phase: np.ndarray) -> np.ndarray:
 
 
 def _marks(pattern: str, size: tuple, place, scale: float, pitch: float, phase: np.ndarray) -> Image.Image:
-    """The pattern as a mask of `size`; `pitch` is the distance of its repeats in unit coordinates, `phase` (2,) its shift."""
+    """The pattern as a mask of `size`: it repeats after `pitch` (unit coordinates), shifted by `phase` (2,) of that."""
     marks = Image.new("L", size, 0)
     pen = ImageDraw.Draw(marks)
     if pattern == "dotted":
@@ -139,7 +139,7 @@ def _fill_body(picture: Image.Image, points: list, base: tuple, pattern: tuple, 
 
     `pattern` is (name, pitch, phase). Works on the outline's bounding box only, which halves the time.
     """
-    xs, ys = zip(*points)
+    xs, ys = zip(*points, strict=True)
     left, top = max(0, int(min(xs))), max(0, int(min(ys)))
     size = (int(max(xs)) + 2 - left, int(max(ys)) + 2 - top)
     mask = Image.new("L", size, 0)

@@ -212,13 +212,15 @@ def _bag_tote() -> list[Part]:
 
 def _bag_backpack() -> list[Part]:
     straps = [Part("trim", _poly((s * 0.46, -0.3), (s * 0.72, 0.0), (s * 0.66, 0.56)), 0.13) for s in (-1, 1)]
+    right = [(0.42, -0.6), (0.56, -0.1), (0.56, 0.72)]
+    left = [(-x, y) for x, y in reversed(right)]
     return [
         Part("trim", _ellipse(0, -0.74, 0.17, 0.16), 0.09),
         *straps,
-        Part("body", _smooth([(0, -0.76), (0.42, -0.6), (0.56, -0.1), (0.56, 0.72), (0, 0.8), (-0.56, 0.72), (-0.56, -0.1), (-0.42, -0.6)])),
+        Part("body", _smooth([(0, -0.76), *right, (0, 0.8), *left])),
         Part("trim", _box(-0.36, 0.3, 0.36, 0.7, 0.1)),
         Part("cream", _poly((-0.26, 0.42), (0.26, 0.42)), 0.04),
-    ]  # fmt: skip
+    ]
 
 
 def _umbrella_open() -> list[Part]:

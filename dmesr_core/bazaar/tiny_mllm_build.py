@@ -7,6 +7,8 @@ tokens like words. Everything is an ordinary transformers class, so that a folde
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -47,13 +49,24 @@ def chat(prompt: str, sees: bool) -> str:
 
 def build_tokenizer(seed: int, n_products: int = 3000) -> PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer learnt from the words of `n_products` training products: nothing is unknown to it."""
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(_learnt_bpe(seed, n_products)), pad_token=PAD, unk_token="<unk>",
+        eos_token=END, padding_side="left", model_max_length=MAX_TOKENS, clean_up_tokenization_spaces=False,
+        additional_special_tokens=list(SPECIALS[3:]),
+    )  # fmt: skip
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
+
+
+@cache
+def _learnt_bpe(seed: int, n_products: int) -> str:
+    """The merges of the tokenizer, as JSON."""
     rng = np.random.default_rng([seed, 11])
-    corpus = []
+    corpus = ["yes", "no"] * 10
     for facts in data.sample_facts_of("train", n_products, seed):
         for task in (data.picture_task, data.words_task, data.keyword_task):
             example = task(facts, rng)
             corpus += [example.prompt, example.answer]
-    corpus += ["yes", "no"] * 10
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
@@ -62,13 +75,7 @@ def build_tokenizer(seed: int, n_products: int = 3000) -> PreTrainedTokenizerFas
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )  # fmt: skip
     bpe.train_from_iterator(corpus, trainer)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=bpe, pad_token=PAD, unk_token="<unk>", eos_token=END, padding_side="left",
-        model_max_length=MAX_TOKENS, clean_up_tokenization_spaces=False,
-        additional_special_tokens=list(SPECIALS[3:]),
-    )  # fmt: skip
-    tokenizer.chat_template = CHAT_TEMPLATE
-    return tokenizer
+    return bpe.to_str()
 
 
 def build_processor(tokenizer: PreTrainedTokenizerFast) -> Idefics3Processor:
