@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from dmesr_core.errors import DataError
-from dmesr_core.interactions import pad
 from dmesr_core.ranking import (
     DEFAULTS,
     EvalSettings,
@@ -28,6 +27,7 @@ from dmesr_core.ranking import (
     scorer_name,
     top_k,
 )
+from dmesr_core.sequences import pad
 from dmesr_core.statistics import (
     Result,
     bootstrap_interval,
@@ -40,7 +40,7 @@ from dmesr_core.statistics import (
 
 if TYPE_CHECKING:
     from dmesr_core.backbones import Recommender
-    from dmesr_core.interactions import Cases, Split
+    from dmesr_core.sequences import Cases, Split
 
 __all__ = [
     "EvalSettings", "Ranks", "Result", "Scorer", "bootstrap_interval", "compare", "evaluate", "groups", "item_groups",
@@ -126,7 +126,7 @@ def groups(split: Split, cases: Cases, settings: EvalSettings = DEFAULTS) -> dic
     short: at most `settings.short_history` events, by default the median length; long: more. Masks (C,) bool.
     """
     by_target = item_groups(split.train_counts, settings.head_share)
-    lengths = np.array([len(cases.histories[c]) for c in range(len(cases.targets))])
+    lengths = cases.histories.lengths
     limit = settings.short_history
     if limit is None:
         limit = np.median(lengths) if len(lengths) else 0

@@ -18,7 +18,7 @@ from torch import Tensor
 from dmesr_core.errors import DataError, SettingsError
 
 if TYPE_CHECKING:
-    from dmesr_core.interactions import Cases
+    from dmesr_core.sequences import Cases
 
 # (histories of B cases, each an array of item numbers, oldest first; the numbers (B,) of these cases) -> scores
 # (B, N + 1), column = item number, higher is better. Column 0 is ignored. The second argument is there for scorers

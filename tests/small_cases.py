@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import torch
 
+from dmesr_core.sequences import Cases, Sequences
+
 
 def make_cases(histories, targets, users=None):
-    """Something with the fields of `interactions.Cases` that ranking reads."""
+    targets = np.asarray(targets, dtype=np.int64)
     users = np.arange(len(targets)) if users is None else np.asarray(users)
-    histories = [np.asarray(h, dtype=np.int64) for h in histories]
-    return SimpleNamespace(histories=histories, targets=np.asarray(targets, dtype=np.int64), users=users)
+    return Cases(Sequences.from_lists(histories), targets, np.zeros(len(targets)), users)
 
 
 def random_cases(n_cases, n_items, rng, repeat=0.3, longest=12):

@@ -1,4 +1,4 @@
-"""Ranks: against the plain way, for all settings; bad scores are named; the sample is what it says; memory is bounded."""
+"""Ranks equal those of the plain way, bad scores are named, the sample is what it says, memory is bounded."""
 
 from __future__ import annotations
 
