@@ -132,8 +132,9 @@ class Catalogue:
             return tuple(values[row] for row in rows)
 
         facts = {name: pick(values) for name, values in self.facts.items()} if self.facts is not None else None
-        fields = (pick(values) for values in (self.ids, self.titles, self.texts, self.pictures))
-        return Catalogue(*fields, facts=facts, report=self.report)
+        return Catalogue(
+            pick(self.ids), pick(self.titles), pick(self.texts), pick(self.pictures), facts=facts, report=self.report
+        )
 
 
 def join_words(title: str, text: str) -> str:
@@ -203,7 +204,7 @@ def write_catalogue(folder: str | Path, catalogue: Catalogue) -> None:
     root = folder / "pictures"
     root.mkdir(parents=True, exist_ok=True)
     inside = [p is not None and p.absolute().is_relative_to(root.absolute()) for p in catalogue.pictures]
-    taken = {p.name for p, here in zip(catalogue.pictures, inside, strict=True) if here}
+    taken = {p.name for p, here in zip(catalogue.pictures, inside, strict=True) if p is not None and here}
     names = []
     for k, (path, here) in enumerate(zip(catalogue.pictures, inside, strict=True), start=1):
         if path is None or here:

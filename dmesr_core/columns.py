@@ -59,17 +59,20 @@ def judge_unknown(items: pd.Series, unknown: np.ndarray, on_unknown: str, where:
 
 
 def as_seconds(times: pd.Series, where: str) -> np.ndarray:
-    """Times (n,) float64, all finite."""
-    if not pd.api.types.is_datetime64_any_dtype(times):
-        numbers = pd.to_numeric(times, errors="coerce")
-        if numbers.notna().any():
-            seconds = numbers.to_numpy(np.float64, na_value=np.nan)
-            return _checked(seconds, times, where)
-        times_as_given, times = times, pd.to_datetime(times, errors="coerce", utc=True, format="ISO8601")
-    else:
-        times_as_given = times
-    epoch = pd.Timestamp(0, tz=times.dt.tz)
-    return _checked(((times - epoch) / pd.Timedelta(seconds=1)).to_numpy(np.float64), times_as_given, where)
+    """Times (n,) float64, all finite. A column is read as numbers or as dates, whichever most rows are."""
+    if pd.api.types.is_datetime64_any_dtype(times):
+        return _checked(_since_1970(times), times, where)
+    numbers = pd.to_numeric(times, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    are_numbers = ~np.isnan(numbers)
+    if not pd.api.types.is_numeric_dtype(times) and are_numbers.mean() <= 0.5:
+        dates = pd.to_datetime(times.mask(are_numbers), errors="coerce", utc=True, format="ISO8601")
+        if dates.notna().sum() > are_numbers.sum():
+            return _checked(_since_1970(dates), times, where)
+    return _checked(numbers, times, where)
+
+
+def _since_1970(dates: pd.Series) -> np.ndarray:
+    return ((dates - pd.Timestamp(0, tz=dates.dt.tz)) / pd.Timedelta(seconds=1)).to_numpy(np.float64)
 
 
 def _checked(seconds: np.ndarray, given: pd.Series, where: str) -> np.ndarray:

@@ -50,9 +50,10 @@ def load_movielens(
     posters = find_pictures(folder / "posters")
     if not keep_bare:
         _check_complete(folder, movies, posters)
-    catalogue = _films(folder, movies, posters, ratings["movieId"].unique() if keep_bare else ())
+    catalogue = _films(folder, movies, posters, ratings["movieId"].tolist() if keep_bare else [])
     if not keep_bare:
-        complete = [k for k in range(1, len(catalogue) + 1) if _is_complete(movies, catalogue, k)]
+        both = zip(catalogue.pictures, _abstracts(movies), strict=True)
+        complete = [k for k, (poster, abstract) in enumerate(both, start=1) if poster and abstract]
         if not complete:
             raise DataError(f"{folder}: no film has both an abstract and a poster; pass keep_bare=True to go without")
         catalogue = catalogue.subset(complete)
@@ -75,7 +76,7 @@ def load_movielens(
 def _films(folder: Path, movies: pd.DataFrame, posters: dict[str, Path], rated: list[str]) -> Catalogue:
     """All films of the table, then the `rated` ones that it lacks, which are nothing but an id."""
     ids = [clean_id(id) for id in movies["movieId"]]
-    abstracts = movies["abstract"].str.strip().tolist() if "abstract" in movies else [""] * len(movies)
+    abstracts = _abstracts(movies)
     genres = movies["genres"].replace(_NO_GENRE, "").str.replace("|", ", ", regex=False)
     texts = [join_words(genre, abstract) for genre, abstract in zip(genres, abstracts, strict=True)]
     known = set(ids)
@@ -94,8 +95,8 @@ def _films(folder: Path, movies: pd.DataFrame, posters: dict[str, Path], rated: 
         raise DataError(f"{folder / 'movies.csv'}: {error}") from None
 
 
-def _is_complete(movies: pd.DataFrame, catalogue: Catalogue, k: int) -> bool:
-    return catalogue.pictures[k - 1] is not None and bool(movies["abstract"].iat[k - 1].strip())
+def _abstracts(movies: pd.DataFrame) -> list[str]:
+    return movies["abstract"].str.strip().tolist() if "abstract" in movies else [""] * len(movies)
 
 
 def _check_complete(folder: Path, movies: pd.DataFrame, posters: dict[str, Path]) -> None:
