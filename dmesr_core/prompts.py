@@ -1,11 +1,12 @@
 """From pictures and texts to what an image-text model takes in: its chat format, its tokens, its length limits.
 
-Everything specific to a model comes from its own processor and chat template. The processor is used from two threads (one
+Everything specific to a model comes from its own processor and chat template. It is used from two threads (one
 prepares a batch while the model works on another), and tokenizers are not made for that: hence the lock.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import threading
 from collections.abc import Sequence
@@ -129,16 +130,16 @@ def _load_processor(folder: Path) -> Any:
                     f"model {folder}: not an image-text model: its processor takes no pictures or no text"
                 )
             processor.image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
-    except ImportError as error:
-        if "torchvision" in str(error) or "ideo processor" in str(error):
-            raise SettingsError(
-                f"model {folder}: its processor (the part for videos) needs torchvision: install torchvision, "
-                f"or choose another model, for instance of the Idefics3, LLaVA or Gemma 3 family ({error})"
-            ) from None
-        raise SettingsError(f"model {folder}: its processor needs a package that is not installed: {error}") from None
     except SettingsError:
         raise
-    except Exception as error:  # from a dozen libraries, all meaning that these files make no processor
+    except Exception as error:  # from a dozen libraries, all meaning that these files make no processor here
+        if not importlib.util.find_spec("torchvision") and re.search("torchvision|video ?processor", str(error), re.I):
+            raise SettingsError(
+                f"model {folder}: its processor has a part for videos that needs torchvision: install torchvision, "
+                f"or choose another model, for instance of the Idefics3, LLaVA or Gemma 3 family ({error})"
+            ) from None
+        if isinstance(error, ImportError):
+            raise SettingsError(f"model {folder}: its processor needs a package that is not here: {error}") from None
         raise DataError(f"model {folder}: its processor cannot be loaded: {error}") from error
     tokenizer = processor.tokenizer
     processor.chat_template = processor.chat_template or tokenizer.chat_template

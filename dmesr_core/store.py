@@ -113,7 +113,8 @@ class FeatureStore:
             write_atomically(self._data_file(shard), data)
             write_atomically(self._index_file(shard), index)
         except OSError as error:
-            self._data_file(shard).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self._data_file(shard).unlink()
             raise self._write_error(error, len(data) + len(index)) from error
         self._shards[shard] = head
         self._index.update({key: (shard, record.note) for key, record in records.items()})

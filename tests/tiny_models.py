@@ -143,6 +143,8 @@ def make_model(family: str, folder: Path, positions: int = 512, seed: int = 0) -
         for parameter in model.parameters():
             if parameter.ndim > 1:
                 torch.nn.init.normal_(parameter, std=0.3)
+        if family == "gemma3":  # it scales its embeddings up: with large ones it would only repeat the last token
+            torch.nn.init.normal_(model.get_input_embeddings().weight, std=0.02)
     logging.disable_progress_bar()
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
