@@ -10,12 +10,12 @@ below rank k (the ideal DCG is 1).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from dmesr_core.backbones import Recommender
 from dmesr_core.errors import DataError
 from dmesr_core.ranking import (
     DEFAULTS,
@@ -27,7 +27,7 @@ from dmesr_core.ranking import (
     scorer_name,
     top_k,
 )
-from dmesr_core.sequences import pad
+from dmesr_core.sequences import Cases, Split, pad
 from dmesr_core.statistics import (
     Result,
     bootstrap_interval,
@@ -37,10 +37,6 @@ from dmesr_core.statistics import (
     road_interval,
     stack,
 )
-
-if TYPE_CHECKING:
-    from dmesr_core.backbones import Recommender
-    from dmesr_core.sequences import Cases, Split
 
 __all__ = [
     "EvalSettings", "Ranks", "Result", "Scorer", "bootstrap_interval", "compare", "evaluate", "groups", "item_groups",

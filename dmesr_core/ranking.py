@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from dmesr_core.errors import DataError, SettingsError
-
-if TYPE_CHECKING:
-    from dmesr_core.sequences import Cases
+from dmesr_core.sequences import Cases, Sequences
 
 # (histories of B cases, each an array of item numbers, oldest first; the numbers (B,) of these cases) -> scores
 # (B, N + 1), column = item number, higher is better. Column 0 is ignored. The second argument is there for scorers
@@ -141,7 +138,7 @@ def rank_in_sample(
 
 
 def top_k(
-    scorer: Scorer, histories: Sequence[np.ndarray], k: int, n_items: int, settings: EvalSettings = DEFAULTS,
+    scorer: Scorer, histories: Sequences | Sequence[np.ndarray], k: int, n_items: int, settings: EvalSettings = DEFAULTS,
     candidates: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """The `k` best items for each of `S` histories: item numbers (S, k) int64, best first, and their scores (S, k).
@@ -197,7 +194,7 @@ def _columns(scores: Tensor, ranked: np.ndarray) -> Tensor:
 
 
 def _scored(
-    scorer: Scorer, histories: Sequence[np.ndarray], n_items: int, settings: EvalSettings
+    scorer: Scorer, histories: Sequences | Sequence[np.ndarray], n_items: int, settings: EvalSettings
 ) -> Iterator[tuple[np.ndarray, list[np.ndarray], Tensor]]:
     """Batches of cases, similar lengths together: their numbers (B,), histories and checked scores (B, N + 1)."""
     rows = [np.asarray(histories[c], dtype=np.int64) for c in range(len(histories))]

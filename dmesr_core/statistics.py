@@ -20,7 +20,7 @@ import pandas as pd
 
 from dmesr_core.errors import DataError, SettingsError
 
-_DRAWS_AT_ONCE = 2**22  # random numbers held at once: bounds the memory of a bootstrap
+_DRAWS_AT_ONCE = 2**22  # numbers of draws held at once: bounds the memory of a bootstrap
 
 
 class Paired(NamedTuple):
@@ -231,8 +231,10 @@ def _resampled_means(arrays: Sequence[np.ndarray], n: int, seed: int, units: np.
 
 def _counts(rng: np.random.Generator, n: int, k: int) -> np.ndarray:
     """How often each of `k` things is drawn in `k` draws with replacement, `n` times over: (n, k) float64."""
-    draws = rng.integers(k, size=(n, k)) + k * np.arange(n)[:, None]
-    return np.bincount(draws.ravel(), minlength=n * k).reshape(n, k).astype(np.float64)
+    out = np.empty((n, k))
+    for row in out:  # one at a time: the draws of one row stay in the cache
+        row[:] = np.bincount(rng.integers(k, size=k), minlength=k)
+    return out
 
 
 def _percentiles(means: np.ndarray, level: float) -> tuple[float, float]:

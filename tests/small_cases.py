@@ -29,7 +29,7 @@ def scorer_of(scores):
 
     def known(histories, case_indices):
         assert len(histories) == len(case_indices)
-        return scores[torch.as_tensor(case_indices)]
+        return scores[torch.as_tensor(case_indices, device=scores.device)]
 
     return known
 

@@ -31,6 +31,25 @@ def test_ranks_are_those_of_the_plain_way(mask_seen, some, dtype):
     assert (ranks.n_ties >= 1).all()
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_gpu_ranks_like_a_cpu(dtype):
+    rng = np.random.default_rng(6)
+    cases = random_cases(60, 40, rng)
+    scores = torch.as_tensor(rng.integers(0, 9, (60, 41))).to(dtype)
+    candidates = np.isin(np.arange(41), cases.targets)
+    for some in (None, candidates):
+        here = rank_cases(scorer_of(scores), cases, 40, candidates=some)
+        there = rank_cases(scorer_of(scores.cuda()), cases, 40, candidates=some)
+        assert (here.greater == there.greater).all()
+        assert (here.n_ties == there.n_ties).all()
+    assert (rank_in_sample(scorer_of(scores.cuda()), cases, 40)[0].rank
+            == rank_in_sample(scorer_of(scores), cases, 40)[0].rank).all()  # fmt: skip
+    _, here = top_k(scorer_of(scores), cases.histories, 5, 40)
+    _, there = top_k(scorer_of(scores.cuda()), cases.histories, 5, 40)
+    assert (here == there).all()  # the items may differ where scores are tied
+
+
 def test_masking_changes_ranks_and_the_target_is_never_masked():
     cases = make_cases([[1, 2, 2], [3]], [4, 3])
     scores = np.array([[99.0, 5, 4, 3, 2], [99.0, 1, 1, 1, 1]])
