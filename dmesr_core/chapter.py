@@ -12,7 +12,6 @@ import math
 import os
 import re
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,30 +44,33 @@ class Chapter:
     mllm: str  # "tiny" for the shipped one, else a hub name or a folder
     seed: int  # where all randomness starts
     numbers: dict[str, Any] = field(default_factory=dict)  # what was glued or recorded so far
+    _dataset: Dataset | None = field(default=None, repr=False)
 
-    @cached_property
     def dataset(self) -> Dataset:
-        """The catalogue and the log, made or read when first asked for."""
+        """The catalogue and the log; made or read when first asked for, then the same object."""
         from dmesr_core import sources
 
-        return sources.load(self.data, self.profile.name, self.seed, self.data_dir or None)
+        if self._dataset is None:
+            self._dataset = sources.load(self.data, self.profile.name, self.seed, self.data_dir or None)
+        return self._dataset
 
-    @cached_property
     def model(self) -> MLLM:
         """The multimodal LLM of this run; its weights are read when it is first asked something."""
-        from dmesr_core.bazaar import tiny_mllm
-        from dmesr_core.mllm import MLLM, MLLMSettings
+        from dmesr_core.mllm import MLLM
 
-        return MLLM.load(MLLMSettings(str(tiny_mllm.checkpoint_folder()) if self.mllm == "tiny" else self.mllm))
+        return MLLM.load(mllm_name(self.mllm))
 
-    @cached_property
-    def features(self) -> Features:
-        """What the MLLM and the text encoder say about every item of `dataset`; stored, so made only once."""
-        from dmesr_core.features import FeatureStore, extract
+    def features(self, dataset: Dataset | None = None) -> Features:
+        """What the MLLM and the text encoder say about every item; stored on disk, so computed only once.
+
+        Without a `dataset` it is the chapter's own.
+        """
+        from dmesr_core.features import extract
+        from dmesr_core.store import FeatureStore
         from dmesr_core.text import TextEncoder
 
-        store = FeatureStore(paths.cache_dir() / "features")
-        return extract(self.dataset.catalogue, self.model, TextEncoder.load(), store)
+        catalogue = (dataset or self.dataset()).catalogue
+        return extract(catalogue, self.model(), TextEncoder.load(), FeatureStore(paths.cache_dir() / "features"))
 
     def glue(self, name: str, value: Any, fmt: str = "") -> None:
         """Keep a number and make it available to the prose, where ``{glue:text}`name` `` stands for it.
@@ -129,6 +131,13 @@ def start(
         raise SettingsError(f"data {data!r} needs data_dir, the folder that holds it; got {data_dir!r}")
     figures.style()
     return Chapter(name, chosen, data, str(data_dir), mllm, int(seed))
+
+
+def mllm_name(name: str) -> str:
+    """What stands for a model: "tiny" is the one that comes with the package, anything else is itself."""
+    from dmesr_core.bazaar import tiny_mllm
+
+    return str(tiny_mllm.checkpoint_folder()) if name == "tiny" else name
 
 
 def run_records() -> list[dict[str, Any]]:

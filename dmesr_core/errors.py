@@ -1,6 +1,6 @@
-"""The two errors that users of the package can meet.
+"""The errors that users of the package can meet.
 
-Both say what is wrong, where (a row, a file, an id), and what to do about it.
+Each says what is wrong, where (a row, a file, an id), and what to do about it.
 """
 
 
@@ -10,3 +10,7 @@ class DataError(ValueError):
 
 class SettingsError(ValueError):
     """A setting that does not exist or makes no sense: the message lists what would."""
+
+
+class BookError(RuntimeError):
+    """The book could not be made: the message names the chapter and cell that failed, or the page with a warning."""

@@ -9,14 +9,10 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from dmesr_core.errors import SettingsError
+from dmesr_core.errors import BookError, SettingsError
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # IPython colours its tracebacks
 _WARNING = re.compile(r"^.*\b\w*Warning\b.*$", re.MULTILINE)
-
-
-class ChapterError(RuntimeError):
-    """A chapter did not run as it should: the message names the chapter and the cell."""
 
 
 def parameters(nb: NotebookNode, chapter: str) -> dict[str, Any]:
@@ -71,7 +67,7 @@ def check_executed(nb: NotebookNode, chapter: str) -> None:
     A cell tagged `raises-exception` may show its error. Papermill itself lets an early `sys.exit(0)` pass.
 
     Raises:
-        ChapterError: naming the first cell that is not so.
+        BookError: naming the first cell that is not so.
     """
     count = 0
     for number, cell in _code_cells(nb):
@@ -80,14 +76,14 @@ def check_executed(nb: NotebookNode, chapter: str) -> None:
             if output.output_type == "error" and "raises-exception" not in cell.metadata.get("tags", []):
                 how = "left early" if output.ename == "SystemExit" else "failed"
                 trace = _COLOURS.sub("", "\n".join(output.traceback[-3:]))
-                raise ChapterError(f"{where} {how}: {output.ename}: {output.evalue}\n{trace}")
+                raise BookError(f"{where} {how}: {output.ename}: {output.evalue}\n{trace}")
             if output.get("name") == "stderr" and (warning := _WARNING.search(output.text)):
-                raise ChapterError(f"{where} warned: {warning[0].strip()}")
+                raise BookError(f"{where} warned: {warning[0].strip()}")
             if "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
-                raise ChapterError(f"{where} shows a widget, which a page cannot: use plain tqdm")
+                raise BookError(f"{where} shows a widget, which a page cannot: use plain tqdm")
         count += 1
         if cell.execution_count != count:
-            raise ChapterError(f"{where} did not run")
+            raise BookError(f"{where} did not run")
 
 
 def first_line(source: str, length: int = 60) -> str:

@@ -23,8 +23,8 @@ import yaml
 
 from dmesr_core import profiles, stamps
 from dmesr_core.chapter import NUMBERS_FILE, RECORDS
-from dmesr_core.errors import SettingsError
-from dmesr_core.notebooks import ChapterError, check_executed, check_parameters, parameters
+from dmesr_core.errors import BookError, SettingsError
+from dmesr_core.notebooks import check_executed, check_parameters, parameters
 
 # Quiet: no progress bars, no telemetry, no advice about forks. Same hash order in every run.
 _KERNEL_ENVIRONMENT = {
@@ -118,7 +118,7 @@ def run_book(settings: RunSettings, wanted: list[str] | None = None, say: Callab
 
     Raises:
         SettingsError: before anything runs, when a chapter's parameters cell or a parameter is wrong.
-        ChapterError: at the first chapter that fails. What ran before it stays, and is not run again next time.
+        BookError: at the first chapter that fails. What ran before it stays, and is not run again next time.
     """
     chosen = choose(chapters(settings.root), wanted or [])
     for path in chosen:
@@ -149,7 +149,7 @@ def run_chapter(path: Path, settings: RunSettings) -> float:
     """Run one chapter in a kernel of its own, check it, and write notebook, numbers and stamp; return the seconds.
 
     Raises:
-        ChapterError: the chapter failed; the notebook as far as it got is left beside the others as `*.failed.ipynb`.
+        BookError: the chapter failed; the notebook as far as it got is left beside the others as `*.failed.ipynb`.
     """
     name, folder = path.stem, settings.executed
     target, numbers, stamp = (folder / f"{name}{end}" for end in (".ipynb", ".json", ".stamp.json"))
@@ -165,10 +165,10 @@ def run_chapter(path: Path, settings: RunSettings) -> float:
     nb = _execute(path, failed, report, numbers, work, settings)
     check_executed(nb, name)
     if not numbers.is_file():
-        raise ChapterError(f"{name} wrote no numbers: its last cell must call finish()")
+        raise BookError(f"{name} wrote no numbers: its last cell must call finish()")
     kernel = json.loads(report.read_text(encoding="utf-8"))
     if Path(kernel["package"]) != stamps.PACKAGE:
-        raise ChapterError(f"{name} imported dmesr_core from {kernel['package']}, not from {stamps.PACKAGE}")
+        raise BookError(f"{name} imported dmesr_core from {kernel['package']}, not from {stamps.PACKAGE}")
     report.unlink()
     failed.unlink()
 
@@ -244,7 +244,7 @@ def _execute(path: Path, output: Path, report: Path, numbers: Path, work: Path, 
     nb = remove_error_markers(nbformat.read(output, as_version=4)) if output.is_file() else nb
     if problem is not None:
         check_executed(nb, path.stem)  # names the cell, if a cell failed
-        raise ChapterError(f"{path.stem}: {type(problem).__name__}: {problem}") from problem
+        raise BookError(f"{path.stem}: {type(problem).__name__}: {problem}") from problem
     return nb
 
 

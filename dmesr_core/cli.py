@@ -1,0 +1,121 @@
+"""The command `dmesr`: make the book, or extract features of one's own catalogue."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from dmesr_core import __version__
+from dmesr_core.errors import BookError, DataError, SettingsError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb; the exit status: 0 done, 1 something failed (said on stderr), 2 the command line is wrong."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.do(options)
+    except (DataError, SettingsError, BookError) as error:
+        print(f"dmesr: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("dmesr_core"):
+            raise
+        print(f"dmesr: {error}: install the book's tools, pip install 'dmesr-core[book]'", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("dmesr: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _book(options: argparse.Namespace) -> None:
+    from dmesr_core.notebooks import read_value
+    from dmesr_core.render import render
+    from dmesr_core.runner import RunSettings, run_book
+
+    more: dict[str, Any] = {}
+    for pair in options.set:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise SettingsError(f"--set takes name=value, got {pair!r}")
+        more[name] = read_value(value)
+    usual = {key: getattr(options, key) for key in ("profile", "data", "data_dir", "mllm", "seed")}
+    settings = RunSettings(Path(options.root), more=more, cell_timeout=options.cell_timeout, **usual)
+    run_book(settings, options.only, say=_say)
+    if options.only or options.no_render:
+        _say(f"executed: {settings.executed}")
+        return
+    page, made = render(settings)
+    _say(f"pages {'made' if made else 'up to date'}: open {page}")
+
+
+def _extract(options: argparse.Namespace) -> None:
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    from dmesr_core import paths
+    from dmesr_core.catalogue import read_catalogue
+    from dmesr_core.chapter import mllm_name
+    from dmesr_core.features import extract
+    from dmesr_core.mllm import MLLM
+    from dmesr_core.store import FeatureStore
+    from dmesr_core.text import TextEncoder
+
+    catalogue = read_catalogue(options.folder)
+    out = Path(options.out or options.folder)
+    out.mkdir(parents=True, exist_ok=True)
+    store = FeatureStore(paths.cache_dir() / "features")
+    features = extract(catalogue, MLLM.load(mllm_name(options.mllm)), TextEncoder.load(), store)
+    arrays = {key: getattr(features, key) for key in ("coarse_picture", "coarse_text", "fine", "fine_mask")}
+    save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, out / "features.safetensors")
+    _write_descriptions(out / "descriptions.csv", catalogue.ids, features)
+    report = {key: value for key, value in features.report.items() if isinstance(value, (int, float)) and value}
+    _say(", ".join(f"{key} {value:.4g}" for key, value in report.items()))
+    for item, view, reason in features.report["fallbacks"][:20]:
+        _say(f"item {item}, {view}: {reason}")
+    _say(f"written: {out / 'features.safetensors'}, {out / 'descriptions.csv'}")
+
+
+def _write_descriptions(file: Path, ids: tuple[str, ...], features: Any) -> None:
+    import csv
+
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(("id", "picture", "text"))
+        rows.writerows(zip(ids, features.descriptions_picture[1:], features.descriptions_text[1:], strict=True))
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("dmesr", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"dmesr {__version__}")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    book = verbs.add_parser("book", help="run the chapters that need it, then make the pages")
+    book.set_defaults(do=_book)
+    book.add_argument("--root", default=".", help="folder of the book, with _toc.yml (default: here)")
+    book.add_argument("--profile", default="cpu", help="smoke, cpu or gpu (default: %(default)s)")
+    book.add_argument("--data", default="bazaar", help="bazaar, movielens or folder (default: %(default)s)")
+    book.add_argument("--data-dir", default="", help="folder of the data, for all but the bazaar")
+    book.add_argument("--mllm", default="tiny", help="tiny, a hub name, or a folder (default: %(default)s)")
+    book.add_argument("--seed", default=0, type=int, help="of everything (default: %(default)s)")
+    book.add_argument("--only", nargs="+", default=[], metavar="CHAPTER", help="these chapters, as 03; no pages")
+    book.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a further parameter")
+    book.add_argument("--no-render", action="store_true", help="run the chapters, make no pages")
+    book.add_argument("--cell-timeout", type=int, default=None, metavar="SECONDS", help="limit of one cell")
+
+    extract = verbs.add_parser("extract", help="look at and read a catalogue: a folder with items.csv and pictures/")
+    extract.set_defaults(do=_extract)
+    extract.add_argument("folder", help="folder of the catalogue")
+    extract.add_argument("--mllm", default="tiny", help="tiny, a hub name, or a folder (default: %(default)s)")
+    extract.add_argument("--out", default="", help="where the features go (default: into the catalogue's folder)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
