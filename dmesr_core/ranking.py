@@ -138,8 +138,8 @@ def rank_in_sample(
 
 
 def top_k(
-    scorer: Scorer, histories: Sequences | Sequence[np.ndarray], k: int, n_items: int, settings: EvalSettings = DEFAULTS,
-    candidates: np.ndarray | None = None,
+    scorer: Scorer, histories: Sequences | Sequence[np.ndarray], k: int, n_items: int,
+    settings: EvalSettings = DEFAULTS, candidates: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """The `k` best items for each of `S` histories: item numbers (S, k) int64, best first, and their scores (S, k).
 

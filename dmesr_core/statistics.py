@@ -232,8 +232,11 @@ def _resampled_means(arrays: Sequence[np.ndarray], n: int, seed: int, units: np.
 def _counts(rng: np.random.Generator, n: int, k: int) -> np.ndarray:
     """How often each of `k` things is drawn in `k` draws with replacement, `n` times over: (n, k) float64."""
     out = np.empty((n, k))
-    for row in out:  # one at a time: the draws of one row stay in the cache
-        row[:] = np.bincount(rng.integers(k, size=k), minlength=k)
+    rows = max(1, 2**15 // k)  # few enough that their draws stay in the cache
+    for start in range(0, n, rows):
+        part = out[start : start + rows]
+        draws = rng.integers(k, size=part.shape) + k * np.arange(len(part))[:, None]
+        part[:] = np.bincount(draws.ravel(), minlength=part.size).reshape(part.shape)
     return out
 
 
