@@ -55,7 +55,7 @@ types: $(INSTALLED) ## mypy over the package
 	@$(BIN)/mypy
 
 bench-mllm: $(INSTALLED) ## measure the tiny MLLM on fresh pictures of held-out combinations; prints one JSON line
-	@$(BIN)/python -m dmesr_core.bazaar.bench
+	@$(BIN)/python -m dmesr_core.bazaar.tiny_mllm_bench
 
 lock: ## write requirements.lock anew from .venv (after installing what is wanted there)
 	@{ sed -n '/^#/p' requirements.lock; \
