@@ -253,7 +253,7 @@ def _clean_texts(texts: Sequence, what: str, ids: tuple[str, ...]) -> tuple[tupl
         if not isinstance(text, str):
             raise DataError(f"item {id!r}: the {what} is not a string but {text!r}")
         cut += len(text) > MAX_TEXT
-        text = text[:MAX_TEXT]
+        text = text[:MAX_TEXT].replace("\0", "")  # no reader of CSV files is sure what to do with these
         try:
             text.encode("utf-8")
         except UnicodeEncodeError as error:

@@ -9,12 +9,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dmesr_core.catalogue import MAX_TEXT, Catalogue, join_words, open_picture, read_catalogue, write_catalogue
+from dmesr_core.catalogue import (
+    MAX_TEXT,
+    Catalogue,
+    _named_pictures,
+    join_words,
+    open_picture,
+    read_catalogue,
+    write_catalogue,
+)
 from dmesr_core.errors import DataError
 
 ODD_TEXTS = (
     "", "plain", 'quotes "and", commas', "line\nbreak", "carriage\rreturn", "both\r\n",
-    "مرحبا بالعالم", "שלום", "👩‍👩‍👧‍👦 🫖", " spaces ", "NA", "nan", "007", "=1+1", "null\0byte",
+    "مرحبا بالعالم", "שלום", "👩‍👩‍👧‍👦 🫖", " spaces ", "NA", "nan", "007", "=1+1",
 )  # fmt: skip
 
 
@@ -85,6 +93,10 @@ def test_long_texts_are_cut_and_counted():
     assert catalogue.subset([1]).report["long_text_cut"] == 1
 
 
+def test_null_bytes_are_dropped():
+    assert build(texts=("null\0byte", "")).texts == ("nullbyte", "")
+
+
 def test_empty_texts_are_kept_and_counted():
     catalogue = build(texts=("", None), titles=("only a title", float("nan")))
     assert catalogue.texts == ("", "") and catalogue.report["empty_text"] == 2 and catalogue.report["empty_title"] == 1
@@ -127,7 +139,7 @@ def test_subset_takes_facts_along():
 def test_written_catalogues_come_back(tmp_path):
     """Ids with slashes, texts with anything in them, pictures from elsewhere and from within."""
     n = len(ODD_TEXTS)
-    inside, outside = tmp_path / "out" / "pictures" / "000002.png", tmp_path / "elsewhere.jpg"
+    inside, outside = tmp_path / "out" / "pictures" / "000002.png", tmp_path / "elsewhere.png"
     inside.parent.mkdir(parents=True)
     for path, colour in ((inside, "blue"), (outside, "red")):
         Image.new("RGB", (4, 4), colour).save(path)
@@ -181,7 +193,6 @@ def test_the_picture_column_decides(write_folder):
         "C:\\x.png",
         "\\x.png",
         "link.png",
-        "n\0.png",
     ],
 )
 def test_pictures_stay_in_their_folder(write_folder, name):
@@ -190,6 +201,12 @@ def test_pictures_stay_in_their_folder(write_folder, name):
     os.symlink(folder / "secret.png", folder / "pictures" / "link.png")
     with pytest.raises(DataError, match=r"items\.csv: row 2: the picture .* leads out of"):
         read_catalogue(folder)
+
+
+def test_a_picture_name_with_a_null_byte(tmp_path):
+    """Older pandas cut such a cell short, newer ones let it through, so the reader is bypassed."""
+    with pytest.raises(DataError, match="row 1: the picture .* leads out of"):
+        _named_pictures(tmp_path, ["n\0.png"])
 
 
 def test_links_out_of_the_folder_are_not_found_by_id(write_folder):

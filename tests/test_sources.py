@@ -38,7 +38,7 @@ def test_folder_without_pictures(write_folder):
 
 
 def test_folder_unknown_items(write_folder):
-    folder = write_folder({"items.csv": ITEMS, "interactions.csv": LOG + "v,d,9\n"})
+    folder = write_folder({"items.csv": ITEMS, "interactions.csv": LOG + "v,b,1999\n"})
     with pytest.raises(DataError, match="row 4: the time"):  # a number among dates
         load_folder(folder)
     (folder / "interactions.csv").write_text(LOG + "v,d,2024-05-03\n")
