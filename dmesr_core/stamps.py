@@ -6,14 +6,18 @@ exactly the chapters that used it run again.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import platform
 import sys
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from dmesr_core import __version__
 
 PACKAGE = Path(__file__).resolve().parent
 # What runs the chapters has no say in what they compute.
@@ -90,28 +94,29 @@ def write(file: Path, content: dict[str, Any]) -> None:
 
 def report_kernel(file: str) -> None:
     """Called in the kernel, after the last cell: what this process had loaded, and what it ran on."""
-    from importlib.metadata import PackageNotFoundError, version
-
     loaded = set()
     for name, module in sys.modules.items():
         path = getattr(module, "__file__", None)
         if name.split(".")[0] == "dmesr_core" and path:
             loaded.add(Path(path).resolve().relative_to(PACKAGE).as_posix())
     chapter = sys.modules.get("dmesr_core.chapter")
-    versions = {"python": platform.python_version()}
-    for name in _VERSIONS_OF:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
     content = {
         "package": str(PACKAGE),
         "loaded": sorted(loaded),
         "read": {str(f): file_hash(f) for f in sorted(getattr(chapter, "_read_files", ()))},
-        "versions": versions,
+        "versions": versions(),
         "device": device(),
     }
     write(Path(file), content)
+
+
+def versions() -> dict[str, str]:
+    """Of Python, this package, and the libraries that can change a number."""
+    found = {"python": platform.python_version(), "dmesr_core": __version__}
+    for name in _VERSIONS_OF:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def device() -> str:
