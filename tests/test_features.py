@@ -86,6 +86,7 @@ def test_a_damaged_shard_is_put_aside(tmp_path, damage):
         shard.write_bytes(content[:-3] + bytes([content[-3] ^ 1]) + content[-2:])
     with pytest.warns(UserWarning, match=f"shard {shard.stem} is incomplete or damaged"):
         again = FeatureStore(tmp_path)
+        assert len(again) == (10 if damage == "flipped" else 5)
         found = dict(again.read(a | b))
     assert set(found) == set(b)
     assert len(again) == 5
@@ -141,12 +142,13 @@ def test_a_full_disk_is_said_and_loses_nothing(tmp_path, monkeypatch, point):
     assert_holds(tmp_path, a | b)
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, a disk that is always full")
 def test_write_atomically_leaves_nothing_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr(Path, "open", lambda self, *_: open("/dev/full", "wb"))
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         store.write_atomically(tmp_path / "x", b"1" * 100_000)
-    monkeypatch.undo()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -337,6 +339,16 @@ def test_only_what_changed_is_computed(catalogue, tmp_path):
     assert computed(other) == {"text": 1, "picture": 0, "fine": 1}
     assert computed(catalogue, max_tokens=3) == {"text": 0, "picture": 0, "fine": 5}
     assert computed(catalogue, FakeMLLM("another model")) == {"text": 5, "picture": 3, "fine": 0}
+
+
+def test_a_broken_picture_that_moved_is_reported_where_it_is(catalogue, tmp_path):
+    run(catalogue, FeatureStore(tmp_path / "store"))
+    moved = catalogue.pictures[3].rename(tmp_path / "moved.png")
+    pictures = (*catalogue.pictures[:3], moved, *catalogue.pictures[4:])
+    other = Catalogue(catalogue.ids, catalogue.titles, catalogue.texts, pictures)
+    report = run(other, FeatureStore(tmp_path / "store")).report
+    assert report["computed"] == 0
+    assert ("d", "picture", f"broken picture: picture {moved}: broken") in report["fallbacks"]
 
 
 def test_permuted_items_get_permuted_features(catalogue, tmp_path):

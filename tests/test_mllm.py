@@ -72,8 +72,9 @@ def second_pass(model, inputs, sequences: torch.Tensor) -> torch.Tensor:
 def test_vectors_are_mean_states_that_predict_the_description(family, view, folders, pictures):
     """The states picked up while writing against a second forward pass over prompt + answer."""
     mllm = load(folders[family])
+    mllm._model.generation_config.eos_token_id = list(range(11, 267, 4))  # so that answers end early, or at once
     looked = [Image.open(p).convert("RGB") for p in pictures] if view == "picture" else None
-    messages = [PICTURE_PROMPT] * len(pictures) if looked else [TEXT_PROMPT + text for text in ("a", "bcd", "ef" * 9)]
+    messages = [PICTURE_PROMPT] * len(pictures) if looked else [TEXT_PROMPT + "ab" * k for k in range(8)]
     inputs = mllm._prompter.inputs(messages, looked)
     answers, means = generation.continue_greedily(mllm._model, inputs, 8)
     sequences = mllm._model.generate(**inputs, max_new_tokens=8)
@@ -88,7 +89,7 @@ def test_vectors_are_mean_states_that_predict_the_description(family, view, fold
         np.testing.assert_allclose(means[row], expected.numpy(), atol=1e-4)
         checked += 1
     assert checked >= 2
-    assert any(len(answer) > 1 for answer in answers if is_plain(answer))
+    assert len({len(answer) for answer in answers}) > 1
 
 
 def is_plain(answer: list[int]) -> bool:
