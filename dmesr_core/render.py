@@ -19,6 +19,10 @@ from dmesr_core.errors import BookError
 from dmesr_core.runner import RunSettings, chapters
 
 
+# Jupyter Book always loads it, for live code that we do not offer; its script comes twice, an error in every page.
+_WITHOUT_THEBE = "extensions.remove('sphinx_thebe')\n"
+
+
 def render(settings: RunSettings) -> tuple[Path, bool]:
     """Make the pages of one variant of the book.
 
@@ -36,6 +40,8 @@ def render(settings: RunSettings) -> tuple[Path, bool]:
         return first, False
     stamp.unlink(missing_ok=True)
     _call("jupyter-book", ["-c", f"from jupyter_book.cli.main import main; main({['config', 'sphinx', str(source)]})"])
+    with (source / "conf.py").open("a", encoding="utf-8") as conf:
+        conf.write(_WITHOUT_THEBE)
     doctrees = settings.build / "doctrees" / settings.variant
     strict = ["-n", "-W", "--keep-going", "-q"]
     try:
