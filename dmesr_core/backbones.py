@@ -50,7 +50,47 @@ class Attention(nn.Module):
         return self.out(y.transpose(1, 2).reshape(b, t, d))
 
 
-class SASRec(nn.Module):
+def from_the_end(mask: Tensor) -> Tensor:
+    """Position of each item counted back from the last one (0), (B, T): where the papers' left-padded slots put it.
+
+    The last slots are trained by every history, however short; counted from the start, the positions of
+    a history that is longer than most would hardly be trained at all.
+    """
+    return (mask.sum(1, keepdim=True) - 1 - torch.arange(mask.shape[1], device=mask.device)).clamp(min=0)
+
+
+class Backbone(nn.Module):
+    """What all three have in common: (B, T, D) vectors and (B, T) mask in, (B, T, D) out."""
+
+    objective: str  # "next" or "cloze"
+    item_bias: bool  # whether the paper adds a learned bias per item to the scores
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def hidden_item(self) -> Tensor:
+        """What stands where an item is hidden, (D,); cloze only."""
+        raise NotImplementedError
+
+
+class SASRecBlock(nn.Module):
+    """Norm first, then attend to the past; norm first, then a point-wise ReLU layer."""
+
+    def __init__(self, s: BackboneSettings):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(s.width), nn.LayerNorm(s.width)
+        self.attention = Attention(s.width, s.heads, s.dropout)
+        self.feed = nn.Sequential(
+            nn.Linear(s.width, s.width), nn.ReLU(), nn.Dropout(s.dropout), nn.Linear(s.width, s.width)
+        )
+        self.dropout = nn.Dropout(s.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.dropout(self.attention(self.norm1(x), causal=True))
+        return x + self.dropout(self.feed(self.norm2(x)))
+
+
+class SASRec(Backbone):
     """Self-attentive sequential recommendation (Kang & McAuley 2018): causal, pre-norm, point-wise ReLU layers."""
 
     objective = "next"
@@ -61,31 +101,18 @@ class SASRec(nn.Module):
         self.scale = math.sqrt(s.width)
         self.position = nn.Embedding(s.max_len, s.width)
         self.dropout = nn.Dropout(s.dropout)
-        self.blocks = nn.ModuleList(
-            nn.ModuleDict(
-                {
-                    "norm1": nn.LayerNorm(s.width),
-                    "attention": Attention(s.width, s.heads, s.dropout),
-                    "norm2": nn.LayerNorm(s.width),
-                    "feed": nn.Sequential(
-                        nn.Linear(s.width, s.width), nn.ReLU(), nn.Dropout(s.dropout), nn.Linear(s.width, s.width)
-                    ),
-                }
-            )
-            for _ in range(s.layers)
-        )
+        self.blocks = nn.ModuleList(SASRecBlock(s) for _ in range(s.layers))
         self.norm = nn.LayerNorm(s.width)
         nn.init.normal_(self.position.weight, std=0.02)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        x = self.dropout(x * self.scale + self.position.weight[: x.shape[1]])
+        x = self.dropout(x * self.scale + self.position(from_the_end(mask)))
         for block in self.blocks:
-            x = x + self.dropout(block["attention"](block["norm1"](x), causal=True))
-            x = x + self.dropout(block["feed"](block["norm2"](x)))
+            x = block(x)
         return self.norm(x)
 
 
-class GRU4Rec(nn.Module):
+class GRU4Rec(Backbone):
     """Recurrent recommendation (Hidasi et al. 2016): a GRU over item vectors, tanh on the way out.
 
     Trained on every position of every history; several published re-implementations train on each
@@ -108,7 +135,22 @@ class GRU4Rec(nn.Module):
         return torch.tanh(self.out(self.dropout(y))) * self.scale
 
 
-class BERT4Rec(nn.Module):
+class BERT4RecBlock(nn.Module):
+    """Attend both ways, then norm; a GELU layer four times as wide, then norm."""
+
+    def __init__(self, s: BackboneSettings):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(s.width), nn.LayerNorm(s.width)
+        self.attention = Attention(s.width, s.heads, s.dropout)
+        self.feed = nn.Sequential(nn.Linear(s.width, 4 * s.width), nn.GELU(), nn.Linear(4 * s.width, s.width))
+        self.dropout = nn.Dropout(s.dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        x = self.norm1(x + self.dropout(self.attention(x, causal=False, mask=mask)))
+        return self.norm2(x + self.dropout(self.feed(x)))
+
+
+class BERT4Rec(Backbone):
     """Bidirectional transformer trained on a cloze task (Sun et al. 2019): post-norm, GELU, output bias per item."""
 
     objective = "cloze"
@@ -119,44 +161,33 @@ class BERT4Rec(nn.Module):
         self.scale = math.sqrt(s.width)
         # One position more than the longest history: at inference a mask stands where the next item will be.
         self.position = nn.Embedding(s.max_len + 1, s.width)
-        self.mask_vector = nn.Parameter(torch.randn(s.width) / self.scale)
+        self.mask = nn.Parameter(torch.randn(s.width) / self.scale)
         self.norm = nn.LayerNorm(s.width)
         self.dropout = nn.Dropout(s.dropout)
-        self.blocks = nn.ModuleList(
-            nn.ModuleDict(
-                {
-                    "attention": Attention(s.width, s.heads, s.dropout),
-                    "norm1": nn.LayerNorm(s.width),
-                    "feed": nn.Sequential(
-                        nn.Linear(s.width, 4 * s.width), nn.GELU(), nn.Linear(4 * s.width, s.width)
-                    ),
-                    "norm2": nn.LayerNorm(s.width),
-                }
-            )
-            for _ in range(s.layers)
-        )
+        self.blocks = nn.ModuleList(BERT4RecBlock(s) for _ in range(s.layers))
         self.head = nn.Sequential(nn.Linear(s.width, s.width), nn.GELU(), nn.LayerNorm(s.width))
         nn.init.normal_(self.position.weight, std=0.02)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        x = self.dropout(self.norm(x * self.scale + self.position.weight[: x.shape[1]]))
+        x = self.dropout(self.norm(x * self.scale + self.position(from_the_end(mask))))
         for block in self.blocks:
-            x = block["norm1"](x + self.dropout(block["attention"](x, causal=False, mask=mask)))
-            x = block["norm2"](x + self.dropout(block["feed"](x)))
+            x = block(x, mask)
         return self.head(x)
 
+    def hidden_item(self) -> Tensor:
+        return self.mask
 
-class TwoTowers(nn.Module):
+
+class TwoTowers(Backbone):
     """One backbone, shared by two views: reads each half of the width on its own, and returns both halves."""
 
-    def __init__(self, backbone: nn.Module):
+    def __init__(self, backbone: Backbone):
         super().__init__()
         self.backbone = backbone
         self.objective, self.item_bias = backbone.objective, backbone.item_bias
 
-    @property
-    def mask_vector(self) -> Tensor:
-        return self.backbone.mask_vector.repeat(2)
+    def hidden_item(self) -> Tensor:
+        return self.backbone.hidden_item().repeat(2)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         first, second = x.chunk(2, dim=-1)
@@ -166,7 +197,7 @@ class TwoTowers(nn.Module):
 BACKBONES = {"sasrec": SASRec, "gru4rec": GRU4Rec, "bert4rec": BERT4Rec}
 
 
-def make_backbone(settings: BackboneSettings) -> nn.Module:
+def make_backbone(settings: BackboneSettings) -> Backbone:
     """The backbone called `settings.name`.
 
     Raises:
@@ -187,13 +218,15 @@ class Recommender(nn.Module):
             an untrained random vector would be noise.
     """
 
-    def __init__(self, backbone: nn.Module, max_len: int, known: Tensor):
+    known: Tensor  # (N+1,) bool
+
+    def __init__(self, backbone: Backbone, max_len: int, known: Tensor, item_bias: bool = False):
         super().__init__()
         self.backbone, self.max_len = backbone, max_len
         known = known.bool().clone()
         known[0] = False  # padding
         self.register_buffer("known", known, persistent=False)
-        self.bias = nn.Parameter(torch.zeros(len(known))) if backbone.item_bias else None
+        self.bias = nn.Parameter(torch.zeros(len(known))) if item_bias or backbone.item_bias else None
 
     @property
     def n_items(self) -> int:
@@ -217,7 +250,7 @@ class Recommender(nn.Module):
         rows = torch.arange(len(items), device=items.device)
         if self.backbone.objective == "cloze":
             x, mask = F.pad(x, (0, 0, 0, 1)), F.pad(mask, (0, 1))
-            x[rows, length] = self.backbone.mask_vector.to(x.dtype)
+            x[rows, length] = self.backbone.hidden_item().to(x.dtype)
             mask[rows, length] = True
             return self.backbone(x, mask)[rows, length]
         return self.backbone(x, mask)[rows, (length - 1).clamp(min=0)]
@@ -231,8 +264,8 @@ class Recommender(nn.Module):
 class IDRecommender(Recommender):
     """The plain sequential recommender: one learned vector per item, nothing else known about it."""
 
-    def __init__(self, settings: BackboneSettings, known: Tensor):
-        super().__init__(make_backbone(settings), settings.max_len, known)
+    def __init__(self, settings: BackboneSettings, known: Tensor, item_bias: bool = False):
+        super().__init__(make_backbone(settings), settings.max_len, known, item_bias)
         self.embedding = nn.Embedding(len(known), settings.width, padding_idx=0)
         nn.init.normal_(self.embedding.weight, std=settings.width**-0.5)
 

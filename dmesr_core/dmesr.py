@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from dmesr_core.align import ProjectionHead, Temperature, info_nce
 from dmesr_core.backbones import BackboneSettings, Recommender, TwoTowers, make_backbone
 from dmesr_core.errors import SettingsError
+from dmesr_core.features import Features
 from dmesr_core.fuse import CrossAttentionFusion
 
 VIEWS = ("picture", "text")
@@ -35,7 +36,8 @@ class DMESRSettings:
     temperature: float = 0.2  # of InfoNCE
     learn_temperature: bool = False
     fusion: bool = True  # cross-attention onto the original words
-    fine_tokens: int = 40  # tokens of the original text that the fusion may look at
+    fine_tokens: int = 32  # tokens of the original text that the fusion may look at
+    fine_width: int = 96  # width of the token states, after a principal component analysis (0: as they come)
     fusion_heads: int = 4
     entry: str = "sum"  # how the fused views enter the backbone: sum | concat | two_towers
     id_embedding: bool = True  # add a learned vector per item
@@ -60,6 +62,8 @@ class ItemID(nn.Module):
     what the items are: exactly what an item without an ID vector, a new one, needs.
     """
 
+    known: Tensor  # (N+1,) float32
+
     def __init__(self, width: int, known: Tensor, dropout: float):
         super().__init__()
         self.embedding = nn.Embedding(len(known), width, padding_idx=0)
@@ -82,6 +86,9 @@ class ItemEncoder(nn.Module):
         coarse: view -> (N+1, d_c) vectors of the MLLM; fine: (N+1, L, d_f) token states; mask: (N+1, L).
     """
 
+    fine: Tensor  # (N+1, L, d_f)
+    mask: Tensor  # (N+1, L)
+
     def __init__(self, s: DMESRSettings, coarse: dict[str, Tensor], fine: Tensor, mask: Tensor):
         super().__init__()
         width = s.backbone.width
@@ -90,9 +97,12 @@ class ItemEncoder(nn.Module):
             self.register_buffer(f"coarse_{view}", _standardised(coarse[view]), persistent=False)
         self.heads = nn.ModuleDict({v: ProjectionHead(coarse[v].shape[1], width, s.dropout) for v in s.views})
         self.fusion = None
+        self._kept: tuple[Tensor, Tensor, Tensor] | None = None
         if s.fusion:
-            self.register_buffer("fine", fine[:, : s.fine_tokens].float(), persistent=False)
-            self.register_buffer("mask", mask[:, : s.fine_tokens].bool(), persistent=False)
+            mask = mask[:, : s.fine_tokens].bool()
+            fine = _principal(fine[:, : s.fine_tokens].float(), mask, s.fine_width)
+            self.register_buffer("fine", fine, persistent=False)
+            self.register_buffer("mask", mask, persistent=False)
             self.fusion = CrossAttentionFusion(width, fine.shape[2], s.fusion_heads, s.dropout)
 
     def aligned(self, items: Tensor) -> Tensor:
@@ -104,13 +114,19 @@ class ItemEncoder(nn.Module):
         aligned = self.aligned(items)
         if self.fusion is None:
             return aligned, aligned
-        return aligned, self.fusion(aligned, self.fine[items], self.mask[items])
+        return aligned, self.fusion(aligned, *self._words(items))
+
+    def _words(self, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Token states and mask of `items`; kept, because a full softmax asks for the same items at every step."""
+        if self._kept is None or not torch.equal(self._kept[0], items):
+            self._kept = (items, self.fine[items], self.mask[items])
+        return self._kept[1:]
 
 
 class DMESR(Recommender):
-    """The whole model. `features` is a `dmesr_core.features.Features`; `known` as in `Recommender`."""
+    """The whole model; `known` as in `Recommender`."""
 
-    def __init__(self, settings: DMESRSettings, features, known: Tensor):
+    def __init__(self, settings: DMESRSettings, features: Features, known: Tensor):
         s = settings
         backbone = make_backbone(s.backbone)
         super().__init__(TwoTowers(backbone) if s.entry == "two_towers" else backbone, s.backbone.max_len, known)
@@ -159,14 +175,25 @@ class FeatureRecommender(Recommender):
         vectors: (N+1, F); standardised per column unless they are zeros and ones.
     """
 
-    def __init__(self, settings: BackboneSettings, vectors: Tensor, known: Tensor, id_dropout: float = 0.3):
-        super().__init__(make_backbone(settings), settings.max_len, known)
+    vectors: Tensor  # (N+1, F)
+
+    def __init__(
+        self,
+        settings: BackboneSettings,
+        vectors: Tensor,
+        known: Tensor,
+        id_dropout: float = 0.3,
+        item_bias: bool = True,
+    ):
+        super().__init__(make_backbone(settings), settings.max_len, known, item_bias)
         vectors = torch.as_tensor(vectors, dtype=torch.float32)
         binary = bool(((vectors == 0) | (vectors == 1)).all())
         self.register_buffer("vectors", vectors if binary else _standardised(vectors), persistent=False)
         self.enter = nn.Linear(vectors.shape[1], settings.width, bias=False)
         # Entries of the table should start at the size of an ID table, whatever the features' norm.
-        nn.init.normal_(self.enter.weight, std=(settings.width * self.vectors[1:].square().sum(1).mean().item()) ** -0.5)
+        nn.init.normal_(
+            self.enter.weight, std=(settings.width * self.vectors[1:].square().sum(1).mean().item()) ** -0.5
+        )
         self.item_id = ItemID(settings.width, self.known, id_dropout)
 
     def item_table(self, items: Tensor | None = None) -> Tensor:
@@ -185,3 +212,16 @@ def _standardised(vectors: Tensor) -> Tensor:
     out = (vectors - mean) / std.clamp(min=1e-6)
     out[0] = 0
     return out
+
+
+def _principal(fine: Tensor, mask: Tensor, width: int) -> Tensor:
+    """Token states (N+1, L, d_f) in their `width` main directions, unit variance overall: (N+1, L, width).
+
+    The fusion reads every token of every item at every step: fewer columns, less to read. 0 keeps all columns.
+    """
+    tokens = fine[mask]  # (tokens, d_f)
+    centred = (fine - tokens.mean(0)) * mask[..., None]
+    if 0 < width < fine.shape[2]:
+        _, directions = torch.linalg.eigh(centred[mask].T @ centred[mask])  # ascending
+        centred = centred @ directions[:, -width:].flip(1)
+    return centred / centred[mask].std().clamp(min=1e-6)

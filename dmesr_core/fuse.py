@@ -30,7 +30,11 @@ class CrossAttentionFusion(nn.Module):
             nn.init.xavier_uniform_(weight.view(width, width_fine))
         self.out = nn.Linear(width, width)
         self.feed = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * width, width)
+            nn.LayerNorm(width),
+            nn.Linear(width, 2 * width),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(2 * width, width),
         )
         self.dropout = nn.Dropout(dropout)
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,7 +64,9 @@ def known_items(split: Split) -> Tensor:
     return torch.as_tensor(np.asarray(split.train_counts) > 0)
 
 
-def predictions(model: Recommender, table: Tensor, items: Tensor, generator: torch.Generator, hide: float):
+def predictions(
+    model: Recommender, table: Tensor, items: Tensor, generator: torch.Generator, hide: float
+) -> tuple[Tensor, Tensor]:
     """What the model expects, and what it should have: hidden (P, D), targets (P,) rows of `table`.
 
     Args:
@@ -84,7 +87,7 @@ def predictions(model: Recommender, table: Tensor, items: Tensor, generator: tor
     only_last = (torch.rand(len(items), generator=generator) < 0.5).to(items.device) | ~hidden_at.any(1)
     hidden_at[only_last] = False
     hidden_at[rows[only_last], last[only_last]] = True
-    x = torch.where(hidden_at[..., None], model.backbone.mask_vector, F.embedding(items, table))
+    x = torch.where(hidden_at[..., None], model.backbone.hidden_item(), F.embedding(items, table))
     return model.backbone(x, real)[hidden_at], items[hidden_at]
 
 
@@ -207,7 +210,17 @@ def fit(
 
 
 def _histories(train: Sequences, longest: int) -> list[np.ndarray]:
-    return [train[i][-longest:] for i in range(len(train))]
+    """Histories of at most `longest` items: a longer one is cut, from its end, into pieces that share one item.
+
+    So each event but the first of a user is predicted once, however long the history.
+    """
+    pieces = []
+    for history in train:
+        while len(history) > longest:
+            pieces.append(history[-longest:])
+            history = history[: -longest + 1]
+        pieces.append(history)
+    return pieces
 
 
 def _rate(i: int, total: int, warmup: float) -> float:
@@ -218,10 +231,9 @@ def _rate(i: int, total: int, warmup: float) -> float:
 
 
 def _parameter_groups(model: torch.nn.Module, decay: float) -> list[dict]:
-    """Weight decay for matrices; none for biases, norms and the ID vectors (rare items would fade away)."""
-    decayed, plain = [], []
-    for name, p in model.named_parameters():
-        (decayed if p.ndim > 1 and "embedding" not in name and "position" not in name else plain).append(p)
+    """Weight decay for matrices, the ID vectors among them (what features explain, an ID need not); none for the rest."""
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
     return [{"params": decayed, "weight_decay": decay}, {"params": plain, "weight_decay": 0.0}]
 
 
@@ -245,7 +257,17 @@ class _Checkpoint:
     def exists(self) -> bool:
         return self.folder is not None and (self.folder / "state.pt").exists()
 
-    def save(self, epoch, best, best_weights, model, optimizer, schedule, generator, report) -> None:
+    def save(
+        self,
+        epoch: int,
+        best: float,
+        best_weights: dict,
+        model: Any,
+        optimizer: Any,
+        schedule: Any,
+        generator: Any,
+        report: Any,
+    ) -> None:
         if self.folder is None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -258,7 +280,8 @@ class _Checkpoint:
         torch.save(state, self.folder / "state.tmp")
         (self.folder / "state.tmp").replace(self.folder / "state.pt")
 
-    def load(self, model, optimizer, schedule, generator):
+    def load(self, model: Any, optimizer: Any, schedule: Any, generator: Any) -> tuple[int, float, dict, TrainReport]:
+        assert self.folder is not None
         state = torch.load(self.folder / "state.pt", weights_only=True)
         if state["settings"] != asdict(self.settings):
             raise SettingsError(f"{self.folder} holds training with other settings: use another folder or delete it")

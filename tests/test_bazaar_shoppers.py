@@ -78,9 +78,9 @@ def test_bought_and_unlaunched_items_have_no_chance():
 
 
 def test_samples_follow_the_predictor():
-    """Frequencies of the second purchase after each first one, against the predictor: a chi-square per degree near 1."""
+    """Second purchases after each first one, against the predictor: a chi-square per degree of freedom near 1."""
     process = tiny_process(1, min_events=2, extra_events=(-9.0, 0.1), max_events=3)
-    user, item, time = process.sample(40_000, np.random.default_rng(0))
+    _, item, time = process.sample(40_000, np.random.default_rng(0))
     first, second = item[0::2], item[1::2]
     start, end = time[0::2], time[1::2]
     same = (process.week(start) < 7) & (process.week(end) < 7)  # before the late launches all weeks are alike

@@ -151,12 +151,12 @@ def sample_facts(n: int, rng: np.random.Generator, items_per_series: int = 20) -
     category = rng.integers(len(CATEGORIES), size=n)
     palette = np.stack([rng.choice(len(COLOURS), 3, replace=False) for _ in range(n_series)])  # (series, 3)
     house_pattern = rng.integers(len(PATTERNS), size=n_series)
-    colour = np.where(
-        rng.random(n) < 0.6, palette[series, rng.integers(3, size=n)], rng.integers(len(COLOURS), size=n)
-    )
+    colour = np.where(rng.random(n) < 0.6, palette[series, rng.integers(3, size=n)], rng.integers(len(COLOURS), size=n))
     pattern = np.where(rng.random(n) < 0.6, house_pattern[series], rng.integers(len(PATTERNS), size=n))
     choice = rng.integers(4, size=n)
-    material = np.array([ALL_MATERIALS.index(MATERIALS[CATEGORIES[c]][m]) for c, m in zip(category, choice)])
+    material = np.array(
+        [ALL_MATERIALS.index(MATERIALS[CATEGORIES[c]][m]) for c, m in zip(category, choice, strict=True)]
+    )
     codes = dict(
         category=category, colour=colour, pattern=pattern, shape=rng.integers(2, size=n),
         brand=brand_of_series[series], series=series, material=material,

@@ -2,9 +2,10 @@
 
 A shopper has a hidden *type* (tastes over facts of both kinds) that may drift from one purchase to the next:
 a hidden Markov model. A purchase is either *pulled* by the previous one (a cup to go with the teapot: one of its
-series, or one that looks like it) or comes from the type's taste. Nobody buys the same item twice, and nothing before its launch.
-Everything that the choice depends on, except the type, can be observed: so the forward algorithm gives the
-exact probability of each next item, and ranking by it is the ceiling of every ranking metric in the book.
+series, or one that looks like it) or comes from the type's taste. Nobody buys the same item twice, and nothing
+before its launch. Everything that the choice depends on, except the type, can be observed: so the forward
+algorithm gives the exact probability of each next item, and ranking by it is the ceiling of every ranking metric
+in the book.
 """
 
 from __future__ import annotations
@@ -26,8 +27,12 @@ class ShopperSettings:
     n_types: int = 12  # hidden kinds of shoppers
     likes: dict[str, tuple[int, float]] = field(
         default_factory=lambda: {  # fact -> (how many of its values a type likes, log-weight of a liked value)
-            "category": (3, 2.0), "colour": (3, 1.8), "pattern": (1, 1.2),
-            "brand": (3, 1.0), "material": (4, 1.0), "use": (2, 1.2),
+            "category": (3, 2.0),
+            "colour": (3, 1.8),
+            "pattern": (1, 1.2),
+            "brand": (3, 1.0),
+            "material": (4, 1.0),
+            "use": (2, 1.2),
         }  # fmt: skip
     )
     drift: float = 0.05  # chance that the type changes between two purchases
@@ -221,11 +226,11 @@ def make_process(facts: Facts, rng: np.random.Generator, settings: ShopperSettin
 def partner_table(group: np.ndarray, category: np.ndarray) -> np.ndarray:
     """For each item, the items of its group in the categories that complement its own, padded with -1: (N, M)."""
     shelf: dict[tuple[int, str], list[int]] = {}
-    for i, (g, c) in enumerate(zip(group, category)):
+    for i, (g, c) in enumerate(zip(group, category, strict=True)):
         shelf.setdefault((int(g), CATEGORIES[c]), []).append(i)
     rows = [
         [j for other in COMPLEMENTS[CATEGORIES[c]] for j in shelf.get((int(g), other), [])]
-        for g, c in zip(group, category)
+        for g, c in zip(group, category, strict=True)
     ]
     table = np.full((len(group), max(1, max(map(len, rows)))), -1, dtype=np.int64)
     for i, row in enumerate(rows):

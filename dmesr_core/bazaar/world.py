@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +34,7 @@ class World:
     process: Process
     seed: int
 
-    def ceiling(self, cases: Cases):
+    def ceiling(self, cases: Cases) -> Callable[[list[np.ndarray], np.ndarray], torch.Tensor]:
         """A scorer (see `dmesr_core.evaluate`) that gives each item its exact probability to be bought next.
 
         Only for the given cases: the probabilities depend on the dates of the events as well.
@@ -108,7 +110,5 @@ def _check_folder(folder: Path, n_items: int, seed: int) -> None:
 
 def _drawing_version() -> str:
     """A picture of the drawing code: a changed drawer draws anew."""
-    import hashlib
-
     here = Path(__file__).parent
     return hashlib.sha256(b"".join((here / f).read_bytes() for f in ("drawing.py", "silhouettes.py"))).hexdigest()[:16]

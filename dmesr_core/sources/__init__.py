@@ -43,5 +43,6 @@ def load(
         return Dataset("bazaar", world.catalogue, world.interactions, world)
     if not data_dir:
         raise SettingsError(f"data {data!r} needs data_dir, the folder that holds it")
-    reader = {"movielens": load_movielens, "folder": load_folder}[data]
-    return Dataset(data, *reader(data_dir))
+    if data == "movielens":
+        return Dataset(data, *load_movielens(data_dir))
+    return Dataset(data, *load_folder(data_dir))

@@ -1,0 +1,173 @@
+"""The loop: it learns, it repeats itself to the bit, it resumes, and it refuses nonsense."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from dmesr_core import train
+from dmesr_core.backbones import BACKBONES, BackboneSettings, IDRecommender
+from dmesr_core.errors import DataError, SettingsError
+from dmesr_core.evaluate import evaluate, model_scorer
+from dmesr_core.interactions import Interactions, Sequences
+from dmesr_core.train import TrainSettings, fit, known_items
+
+N = 12
+
+
+def cycle_split(n_users=60, seed=0):
+    """A world in which item k is always followed by item k + 1: easy to learn, easy to check."""
+    rng = np.random.default_rng(seed)
+    users, items, times = [], [], []
+    for u in range(n_users):
+        start, length = rng.integers(N), rng.integers(4, 9)
+        users += [u] * length
+        items += [(start + t) % N + 1 for t in range(length)]
+        times += list(range(length))
+    return Interactions.from_columns(users, items, times, N).leave_one_out()
+
+
+def build(split, name="sasrec", seed=0):
+    torch.manual_seed(seed)
+    return IDRecommender(
+        BackboneSettings(name, width=16, max_len=10, layers=1, heads=2, dropout=0.1), known_items(split)
+    )
+
+
+def mrr(model, split):
+    result = evaluate(model_scorer(model, split.n_items), split.test, split.n_items)
+    return result.per_case["mrr@10"].mean()
+
+
+QUICK = TrainSettings(epochs=60, batch_size=16, learning_rate=0.01, patience=60)
+
+
+@pytest.mark.parametrize("name", list(BACKBONES))
+def test_every_backbone_learns_what_can_be_learned(name):
+    split = cycle_split()
+    model = build(split, name)
+    before = mrr(model, split)
+    report = fit(model, split, QUICK, progress=False)
+    assert before < 0.6 and mrr(model, split) > 0.9
+    assert report.loss[-1] < report.loss[0] / 2
+    assert report.valid[report.best_epoch] == max(report.valid)
+
+
+def test_the_same_seed_gives_the_same_weights_and_metrics_to_the_bit():
+    split = cycle_split()
+    runs = []
+    for seed in (0, 0, 1):
+        model = build(split)
+        report = fit(model, split, TrainSettings(epochs=3, batch_size=16, seed=seed), progress=False)
+        runs.append((report.loss, report.valid, model.state_dict()))
+    assert runs[0][:2] == runs[1][:2] and runs[0][0] != runs[2][0]
+    assert all(torch.equal(runs[0][2][k], runs[1][2][k]) for k in runs[0][2])
+
+
+class Stop(Exception):
+    pass
+
+
+def test_an_interrupted_training_resumes_to_the_same_result(tmp_path):
+    split, settings = cycle_split(), TrainSettings(epochs=5, batch_size=16)
+    whole = build(split)
+    want = fit(whole, split, settings, progress=False)
+
+    calls = []
+
+    def interrupted(model):
+        if len(calls) == 3:
+            raise Stop
+        calls.append(1)
+        return train._validation_ndcg(model, split)
+
+    with pytest.raises(Stop):
+        fit(build(split), split, settings, validate=interrupted, checkpoint=tmp_path, progress=False)
+    torch.manual_seed(999)  # a new process would start elsewhere
+    resumed = build(split, seed=5)
+    got = fit(resumed, split, settings, checkpoint=tmp_path, progress=False)
+    assert got.loss == want.loss and got.valid == want.valid
+    assert all(
+        torch.equal(a, b) for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True)
+    )
+    with pytest.raises(SettingsError, match="other settings"):
+        fit(build(split), split, TrainSettings(epochs=6), checkpoint=tmp_path, progress=False)
+
+
+def test_each_position_predicts_the_next_item_and_padding_predicts_nothing():
+    split = cycle_split()
+    model = build(split).eval()
+    table = model.item_table()
+    items = torch.tensor([[3, 4, 5, 6], [7, 8, 0, 0]])
+    hidden, targets = train.predictions(model, table, items, torch.Generator(), 0.3)
+    assert targets.tolist() == [4, 5, 6, 8] and hidden.shape == (4, 16)
+
+
+def test_cloze_hides_what_it_asks_for_and_always_asks():
+    split = cycle_split()
+    model = build(split, "bert4rec").eval()
+    table = model.item_table()
+    items = torch.tensor([[3, 4, 5, 6], [7, 8, 0, 0], [9, 0, 0, 0]]).repeat(20, 1)
+    hidden, targets = train.predictions(model, table, items, torch.Generator().manual_seed(0), 0.3)
+    assert (targets > 0).all() and len(targets) >= len(items)
+    changed = table.clone()
+    changed[9] += 10  # rows that ask for item 9 hide it, so its own vector must not matter
+    again, _ = train.predictions(model, changed, items, torch.Generator().manual_seed(0), 0.3)
+    torch.testing.assert_close(again[targets == 9], hidden[targets == 9])
+
+
+def test_sampled_softmax_with_every_item_drawn_is_the_full_softmax_and_fewer_come_close():
+    split = cycle_split()
+    model = build(split).eval()
+    items = torch.tensor([[3, 4, 5, 6], [7, 8, 9, 0]])
+
+    def loss(negatives, seed=0):
+        step = train.Step(
+            model, np.asarray(split.train_counts), TrainSettings(negatives=negatives), torch.device("cpu")
+        )
+        return step(items, torch.Generator().manual_seed(seed))[0].item()
+
+    assert loss(10_000) == loss(None)
+    estimate = np.mean([loss(8, seed) for seed in range(200)])
+    assert abs(estimate - loss(None)) < 0.35
+
+
+def test_softmax_leaves_out_items_that_training_never_saw():
+    users, items = np.repeat(np.arange(20), 5), np.tile([1, 2, 3, 4, 5], 20)
+    split = Interactions.from_columns(users, items, np.tile(np.arange(5), 20), 9).leave_one_out()
+    model = build(split)
+    step = train.Step(model, np.asarray(split.train_counts), TrainSettings(), torch.device("cpu"))
+    assert step.known.tolist() == [1, 2, 3]
+    loss, _, n = step(torch.tensor([[1, 2, 3]]), torch.Generator())
+    table = model.item_table()[1:4]
+    hidden = model.eval().backbone(F.embedding(torch.tensor([[1, 2]]), model.item_table()), torch.ones(1, 2).bool())[0]
+    model.train()
+    assert n == 2 and loss.item() == pytest.approx(
+        F.cross_entropy(hidden @ table.T, torch.tensor([1, 2])).item(), abs=0.5
+    )
+
+
+def test_long_histories_are_cut_so_that_every_event_is_predicted_once():
+    pieces = train._histories(Sequences.from_lists([list(range(1, 12)), [5, 6]]), 4)
+    assert all(len(piece) <= 4 for piece in pieces)
+    pairs = [(int(a), int(b)) for piece in pieces for a, b in itertools.pairwise(piece)]
+    assert sorted(pairs) == sorted([*itertools.pairwise(range(1, 12)), (5, 6)])
+
+
+def test_nothing_to_learn_from_and_nonsense_are_refused():
+    split = cycle_split()
+    with pytest.raises(SettingsError, match="epochs"):
+        fit(build(split), split, TrainSettings(epochs=0), progress=False)
+    lonely = Interactions.from_columns([0, 0, 0, 1], [1, 2, 3, 4], [0, 1, 2, 0], N).leave_one_out()
+    with pytest.raises(DataError, match="two events"):
+        fit(build(lonely), lonely, QUICK, progress=False)
+
+
+def test_a_loss_that_is_not_a_number_stops_with_the_epoch():
+    split = cycle_split()
+    model = build(split)
+    model.embedding.weight.data[3] = torch.nan
+    with pytest.raises(DataError, match="loss of epoch 0 is nan"):
+        fit(model, split, QUICK, progress=False)
