@@ -1,0 +1,132 @@
+"""Extraction against a bare `generate` loop on the same pictures: what checking, pooling and storing cost.
+
+    python benchmarks/bench_extract.py [--mllm FOLDER] [--pictures 512] [--repeats 5]
+
+The bare loop is what one writes first: open, ask the processor, generate, decode, in the batch size that is best for
+it. Extraction does all that, and opens pictures safely, hashes them, pools the hidden states and stores the results.
+Both take turns. Prints one JSON line; `ratio` is extraction's pictures per second over the bare loop's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor
+from transformers.utils import logging
+
+from dmesr_core.bazaar import tiny_mllm
+from dmesr_core.catalogue import Catalogue
+from dmesr_core.features import FeatureStore, extract
+from dmesr_core.mllm import MLLM, PICTURE_PROMPT, MLLMSettings
+from dmesr_core.text import TextEncoder
+
+BATCH_SIZES = (16, 32, 64, 128)
+
+
+def draw_pictures(folder: Path, n: int, seed: int = 0) -> list[Path]:
+    """`n` different pictures of 128 x 128 pixels: products of the Bazaar."""
+    from dmesr_core.bazaar.drawing import draw
+    from dmesr_core.bazaar.facts import COLOURS, PATTERNS, SHAPES
+
+    rng = np.random.default_rng(seed)
+    paths = []
+    for k in range(n):
+        category, colour, pattern = (str(rng.choice(list(names))) for names in (SHAPES, COLOURS, PATTERNS))
+        picture = draw(category, colour, pattern, str(rng.choice(SHAPES[category])), rng)
+        paths.append(folder / f"{k}.png")
+        picture.save(paths[-1])
+    return paths
+
+
+class BareLoop:
+    """The plain way, with the library alone."""
+
+    def __init__(self, folder: Path, device: str, dtype: torch.dtype, max_new_tokens: int):
+        self.processor = AutoProcessor.from_pretrained(folder)
+        self.processor.image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
+        self.processor.tokenizer.padding_side = "left"
+        self.model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype).to(device).eval()
+        self.max_new_tokens = max_new_tokens
+        chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": PICTURE_PROMPT}]}]
+        self.prompt = self.processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+
+    @torch.inference_mode()
+    def run(self, paths: list[Path], batch_size: int) -> list[str]:
+        said = []
+        for start in range(0, len(paths), batch_size):
+            pictures = [[Image.open(path).convert("RGB")] for path in paths[start : start + batch_size]]
+            inputs = self.processor(
+                text=[self.prompt] * len(pictures), images=pictures, padding=True, return_tensors="pt"
+            ).to(self.model.device, dtype=self.model.dtype)
+            out = self.model.generate(**inputs, do_sample=False, max_new_tokens=self.max_new_tokens)
+            new = out[:, inputs["input_ids"].shape[1] :]
+            said += self.processor.batch_decode(new, skip_special_tokens=True)
+        return said
+
+
+def seconds(work, *arguments) -> float:
+    began = time.perf_counter()
+    work(*arguments)
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mllm", default=str(tiny_mllm.checkpoint_folder()), help="model folder")
+    parser.add_argument("--pictures", type=int, default=512, help="how many")
+    parser.add_argument("--repeats", type=int, default=5, help="turns of each")
+    parser.add_argument("--threads", type=int, default=0, help="threads of PyTorch; 0: its own choice")
+    parser.add_argument("--max-new-tokens", type=int, default=48)
+    options = parser.parse_args()
+    logging.disable_progress_bar()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        paths = draw_pictures(folder, options.pictures)
+        mllm = MLLM.load(MLLMSettings(options.mllm, max_new_tokens=options.max_new_tokens))
+        bare = BareLoop(mllm.folder, str(mllm.device), mllm.dtype, options.max_new_tokens)
+        bare.run(paths[:64], 64)  # warm up
+        trials = {size: seconds(bare.run, paths, size) for size in BATCH_SIZES}
+        best = min(trials, key=trials.get)
+        mllm = MLLM.load(MLLMSettings(options.mllm, max_new_tokens=options.max_new_tokens, batch_size=best))
+
+        ids = tuple(str(k) for k in range(len(paths)))
+        words = ("",) * len(paths)
+        without = Catalogue(ids, words, words, (None,) * len(paths))
+        catalogue = Catalogue(ids, words, words, tuple(paths))
+        encoder = TextEncoder.load()
+        ours, plain = [], []
+        for turn in range(options.repeats):
+            store = FeatureStore(folder / f"store{turn}")
+            extract(without, mllm, encoder, store, progress=False)  # words first: only pictures are timed
+            plain.append(seconds(bare.run, paths, best))
+            ours.append(seconds(extract, catalogue, mllm, encoder, store, False))
+        ratios = [b / a for a, b in zip(ours, plain, strict=True)]
+        result = {
+            "benchmark": "extract",
+            "pictures": len(paths),
+            "batch_size": best,
+            "device": str(mllm.device),
+            "dtype": str(mllm.dtype).removeprefix("torch."),
+            "threads": torch.get_num_threads(),
+            "cores": os.cpu_count(),
+            "bare_pictures_per_second": round(len(paths) / statistics.median(plain), 1),
+            "extract_pictures_per_second": round(len(paths) / statistics.median(ours), 1),
+            "ratio": round(statistics.median(ratios), 3),
+            "ratio_range": [round(min(ratios), 3), round(max(ratios), 3)],
+        }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
