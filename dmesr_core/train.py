@@ -231,7 +231,7 @@ def _rate(i: int, total: int, warmup: float) -> float:
 
 
 def _parameter_groups(model: torch.nn.Module, decay: float) -> list[dict]:
-    """Weight decay for matrices, the ID vectors among them (what features explain, an ID need not); none for the rest."""
+    """Weight decay for matrices, ID vectors among them (what features explain, an ID need not); none for the rest."""
     decayed = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]
     return [{"params": decayed, "weight_decay": decay}, {"params": plain, "weight_decay": 0.0}]
