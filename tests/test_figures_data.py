@@ -54,6 +54,11 @@ def test_a_picture_that_is_lacking_or_broken_becomes_a_tile_that_says_so(tmp_pat
     assert words(fig).count("no picture") == 1 and words(fig).count("cannot\nbe opened") == 2
 
 
+def test_a_picture_to_be_guessed_is_a_question_mark():
+    fig = data.strips([[Tile(RED), Tile(data.UNKNOWN)]])
+    assert len(pictures(fig)) == 1 and "?" in words(fig) and "no picture" not in words(fig)
+
+
 def test_long_captions_are_cut_and_short_ones_are_not():
     long = "one two three four five six seven eight nine ten eleven twelve"
     fig = data.strips([[Tile(RED, long), Tile(RED, "short")]], lines=2)

@@ -20,6 +20,7 @@ from dmesr_core.figures import FAINT, INK, look
 from dmesr_core.pictures import open_picture
 
 Picture = Image.Image | str | Path | None  # None: the item has no picture
+UNKNOWN = "?"  # in place of a picture: it is to be guessed
 
 # Frames of pictures: (colour, line width, line style). They differ without colour, too.
 FRAMES = {
@@ -242,8 +243,10 @@ def show_picture(ax: Axes, picture: Picture) -> None:
     ax.set_xticks([])
     ax.set_yticks([])
     ax.grid(visible=False)
-    reason = "no picture"
-    if picture is not None:
+    reason, size = "no picture", 7
+    if picture == UNKNOWN:
+        reason, size = UNKNOWN, 24
+    elif picture is not None:
         try:
             image = picture if isinstance(picture, Image.Image) else open_picture(picture, max_side=256)
             ax.imshow(image)
@@ -251,7 +254,7 @@ def show_picture(ax: Axes, picture: Picture) -> None:
         except DataError:
             reason = "cannot\nbe opened"
     ax.set_facecolor("#F2F2F2")
-    ax.text(0.5, 0.5, reason, transform=ax.transAxes, ha="center", va="center", fontsize=7, color=INK)
+    ax.text(0.5, 0.5, reason, transform=ax.transAxes, ha="center", va="center", fontsize=size, color=INK)
 
 
 def _frame(ax: Axes, mark: str) -> None:
