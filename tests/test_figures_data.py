@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from dmesr_core import figures
+from dmesr_core.catalogue import Catalogue
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.figures import data
 from dmesr_core.figures.data import Tile
@@ -81,13 +82,22 @@ def test_strips_refuse_what_they_cannot_draw(rows, headings, error, message):
     plt.close("all")  # an error may come half way
 
 
-def test_a_grid_breaks_into_rows():
-    fig = data.picture_grid([RED] * 7, [f"number {i}" for i in range(7)], columns=3)
+def test_a_grid_breaks_into_rows(make_catalogue):
+    catalogue = make_catalogue(7)
+    fig = data.picture_grid(catalogue, range(1, 8), [f"number {i}" for i in range(7)], columns=3)
     tops = sorted({round(ax.get_position().y1, 6) for ax in fig.axes})
     assert len(fig.axes) == 7 and len(tops) == 3
-    assert [w for w in words(fig) if w] == [f"number {i}" for i in range(7)]
+    assert [w for w in words(fig) if w.startswith("number")] == [f"number {i}" for i in range(7)]
+    assert [w for w in words(data.picture_grid(catalogue, [2, 1])) if w.startswith("T")] == ["Title a2", "Title a1"]
     with pytest.raises(DataError, match="2 captions do not fit 1 pictures"):
-        data.picture_grid([RED], ["a", "b"])
+        data.picture_grid(catalogue, [1], ["a", "b"])
+
+
+def test_a_grid_shows_the_pictures_of_its_items(tmp_path):
+    RED.save(tmp_path / "red.png")
+    Image.new("RGB", (8, 8), (0, 0, 200)).save(tmp_path / "blue.png")
+    catalogue = Catalogue(("a", "b"), ("A", "B"), ("", ""), (tmp_path / "red.png", tmp_path / "blue.png"))
+    assert [tuple(p[0, 0]) for p in pictures(data.picture_grid(catalogue, [2, 1]))] == [(0, 0, 200), (200, 20, 20)]
 
 
 def test_a_card_shows_picture_title_and_text_and_survives_extremes():

@@ -15,6 +15,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 from PIL import Image
 
+from dmesr_core.catalogue import Catalogue
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.figures import FAINT, INK, look
 from dmesr_core.pictures import open_picture
@@ -89,17 +90,17 @@ def strips(rows: Sequence[Sequence[Tile]], headings: Sequence[str] = (), lines: 
 
 
 def picture_grid(
-    pictures: Sequence[Picture], captions: Sequence[str] | None = None, columns: int = 6, lines: int = 2
+    catalogue: Catalogue, items: Sequence[int], captions: Sequence[str] | None = None, columns: int = 6, lines: int = 2
 ) -> Figure:
-    """Pictures in reading order, `columns` in a row, each above its caption.
+    """Pictures of `items` (numbers 1..N) in reading order, `columns` in a row, each above its caption (the title).
 
     Raises:
-        DataError: no pictures, or a number of captions that does not fit.
+        DataError: no items, or a number of captions that does not fit.
     """
-    captions = [""] * len(pictures) if captions is None else list(captions)
-    if len(captions) != len(pictures):
-        raise DataError(f"{len(captions)} captions do not fit {len(pictures)} pictures: give one each, or none")
-    tiles = [Tile(picture, caption) for picture, caption in zip(pictures, captions, strict=True)]
+    captions = [catalogue.item(int(k)).title for k in items] if captions is None else list(captions)
+    if len(captions) != len(items):
+        raise DataError(f"{len(captions)} captions do not fit {len(items)} pictures: give one each, or none")
+    tiles = [Tile(catalogue.item(int(k)).picture, caption) for k, caption in zip(items, captions, strict=True)]
     return strips([tiles[start : start + columns] for start in range(0, len(tiles), columns)], lines=lines)
 
 
