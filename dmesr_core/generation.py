@@ -44,6 +44,7 @@ def load_decoder(folder: Path, dtype: torch.dtype, tokenizer: Any) -> Any:
         bos_token_id=model.generation_config.bos_token_id,
         eos_token_id=tokenizer.eos_token_id if ends is None else ends,
         pad_token_id=tokenizer.pad_token_id,
+        disable_compile=True,  # compiling would take minutes, and would not let the states be picked up
     )
     return model.eval()
 
@@ -60,7 +61,9 @@ def continue_greedily(model: Any, inputs: Any, max_new_tokens: int) -> tuple[lis
         DataError: the states are not finite.
     """
     states: list[torch.Tensor] = []  # one (B, d) per generated token
-    hook = model.get_output_embeddings().register_forward_pre_hook(lambda _, given: states.append(given[0][:, -1]))
+    head = model.get_output_embeddings()
+    # Cloned, as what the head is given first is a view of the whole prompt's states.
+    hook = head.register_forward_pre_hook(lambda _, given: states.append(given[0][:, -1].clone()))
     try:
         sequences = model.generate(**inputs, max_new_tokens=max_new_tokens)
     finally:
