@@ -127,7 +127,7 @@ def start(
     chosen = profiles.get((os.environ.get("DMESR_PROFILE") or profile) if profile == "cpu" else profile)
     if data not in sources.SOURCES:
         raise SettingsError(f"unknown data {data!r}: choose one of {', '.join(sources.SOURCES)}")
-    if data != "bazaar" and not Path(data_dir).is_dir():
+    if data != "bazaar" and not (data_dir and Path(data_dir).is_dir()):
         raise SettingsError(f"data {data!r} needs data_dir, the folder that holds it; got {data_dir!r}")
     figures.style()
     return Chapter(name, chosen, data, str(data_dir), mllm, int(seed))

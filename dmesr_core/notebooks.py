@@ -71,7 +71,7 @@ def check_executed(nb: NotebookNode, chapter: str) -> None:
     """
     count = 0
     for number, cell in _code_cells(nb):
-        where = f"{chapter}, cell {number} ({first_line(cell.source)})"
+        where = _where(chapter, number, cell)
         for output in cell.outputs:
             if output.output_type == "error" and "raises-exception" not in cell.metadata.get("tags", []):
                 how = "left early" if output.ename == "SystemExit" else "failed"
@@ -84,6 +84,16 @@ def check_executed(nb: NotebookNode, chapter: str) -> None:
         count += 1
         if cell.execution_count != count:
             raise BookError(f"{where} did not run")
+
+
+def last_started(nb: NotebookNode, chapter: str) -> str:
+    """The cell that was running when something else than its own code ended the run, in words."""
+    begun = [(number, cell) for number, cell in _code_cells(nb) if cell.execution_count]
+    return _where(chapter, *begun[-1]) if begun else f"{chapter}, before its first cell"
+
+
+def _where(chapter: str, number: int, cell: NotebookNode) -> str:
+    return f"{chapter}, cell {number} ({first_line(cell.source)})"
 
 
 def first_line(source: str, length: int = 60) -> str:

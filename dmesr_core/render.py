@@ -14,10 +14,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dmesr_core import stamps
+from dmesr_core import contents, stamps
 from dmesr_core.errors import BookError
-from dmesr_core.runner import RunSettings, chapters
-
+from dmesr_core.runner import RunSettings
 
 # Jupyter Book always loads it, for live code that we do not offer; its script comes twice, an error in every page.
 _WITHOUT_THEBE = "extensions.remove('sphinx_thebe')\n"
@@ -49,7 +48,7 @@ def render(settings: RunSettings) -> tuple[Path, bool]:
     except BookError:
         shutil.rmtree(doctrees)  # else the next run would pass over the pages with warnings, and say that all is well
         raise
-    first.write_text(_forward_to(_root_page(settings)), encoding="utf-8")
+    first.write_text(_forward_to(f"{contents.pages(settings.root)[0]}.html"), encoding="utf-8")
     stamp.write_text(wanted, encoding="utf-8")
     return first, True
 
@@ -70,7 +69,7 @@ def _lay_out(settings: RunSettings, source: Path) -> str:
     for file in sorted((settings.root / "book").rglob("*")):
         if file.is_file() and file.suffix != ".ipynb" and not any(p.startswith(".") for p in file.parts):
             wanted[file.relative_to(settings.root).as_posix()] = file
-    for path in chapters(settings.root):
+    for path in contents.chapters(settings.root):
         executed = settings.executed / path.name
         if not executed.is_file():
             raise BookError(f"{path.stem} has not been run with {settings.variant}: run it first")
@@ -96,13 +95,6 @@ def _call(tool: str, arguments: list[str]) -> None:
     said = (done.stderr + done.stdout).strip()
     if done.returncode or "WARNING" in said:
         raise BookError(f"{tool} ended with {done.returncode}:\n{said}")
-
-
-def _root_page(settings: RunSettings) -> str:
-    import yaml
-
-    toc = yaml.safe_load((settings.root / "_toc.yml").read_text(encoding="utf-8"))
-    return f"{toc['root']}.html"
 
 
 def _forward_to(page: str) -> str:

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import yaml
 
 from dmesr_core import profiles, stamps
 from dmesr_core.chapter import NUMBERS_FILE, RECORDS
+from dmesr_core.contents import chapters, choose
 from dmesr_core.errors import BookError, SettingsError
-from dmesr_core.notebooks import check_executed, check_parameters, parameters
+from dmesr_core.notebooks import check_executed, check_parameters, last_started, parameters
 
 # Quiet: no progress bars, no telemetry, no advice about forks. Same hash order in every run.
 _KERNEL_ENVIRONMENT = {
@@ -51,7 +51,7 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         profiles.get(self.profile)
-        if self.data != "bazaar" and not Path(self.data_dir or "?").is_dir():
+        if self.data != "bazaar" and not (self.data_dir and Path(self.data_dir).is_dir()):
             raise SettingsError(f"data {self.data!r} needs a data folder that exists; got {self.data_dir!r}")
 
     @property
@@ -79,33 +79,6 @@ class RunSettings:
         data_dir = str(Path(self.data_dir).resolve()) if self.data_dir else ""
         usual = {"profile": self.profile, "data": self.data, "data_dir": data_dir, "mllm": self.mllm, "seed": self.seed}
         return {**usual, **self.more}
-
-
-def chapters(root: Path) -> list[Path]:
-    """The notebooks of the book in the order of its table of contents.
-
-    Raises:
-        SettingsError: no `_toc.yml`, or an entry without a file.
-    """
-    toc = root / "_toc.yml"
-    if not toc.is_file():
-        raise SettingsError(f"no _toc.yml in {root.resolve()}: run this in the folder of the book, or name it (--root)")
-    found = []
-    for name in _files_in(yaml.safe_load(toc.read_text(encoding="utf-8"))):
-        notebook, page = root / f"{name}.ipynb", root / f"{name}.md"
-        if notebook.is_file():
-            found.append(notebook)
-        elif not page.is_file():
-            raise SettingsError(f"_toc.yml lists {name}, but there is neither {notebook.name} nor {page.name}")
-    return found
-
-
-def choose(all_chapters: list[Path], wanted: list[str]) -> list[Path]:
-    """The chapters named in `wanted` (a name or its beginning, as "03"), in the book's order; all when empty."""
-    for name in wanted:
-        if not any(path.stem.startswith(name) for path in all_chapters):
-            raise SettingsError(f"no chapter begins with {name!r}: there are {', '.join(p.stem for p in all_chapters)}")
-    return [path for path in all_chapters if not wanted or any(path.stem.startswith(name) for name in wanted)]
 
 
 def run_book(settings: RunSettings, wanted: list[str] | None = None, say: Callable[[str], None] = print) -> int:
@@ -206,6 +179,7 @@ def _inputs(path: Path, settings: RunSettings) -> dict[str, Any]:
 def _execute(path: Path, output: Path, report: Path, numbers: Path, work: Path, settings: RunSettings) -> Any:
     """Papermill, with a last cell of our own that reports on the kernel; the executed notebook, good or bad."""
     import papermill
+    from papermill.exceptions import PapermillExecutionError
     from papermill.execute import remove_error_markers
 
     nb = nbformat.read(path, as_version=4)
@@ -243,8 +217,13 @@ def _execute(path: Path, output: Path, report: Path, numbers: Path, work: Path, 
         prepared.unlink()
     nb = remove_error_markers(nbformat.read(output, as_version=4)) if output.is_file() else nb
     if problem is not None:
-        check_executed(nb, path.stem)  # names the cell, if a cell failed
-        raise BookError(f"{path.stem}: {type(problem).__name__}: {problem}") from problem
+        if isinstance(problem, PapermillExecutionError):
+            check_executed(nb, path.stem)  # says which cell failed, and how
+        what = {
+            "DeadKernelError": "the kernel died; was there enough memory?",
+            "CellTimeoutError": f"took longer than {settings.cell_timeout} s",
+        }.get(type(problem).__name__, f"{type(problem).__name__}: {problem}")
+        raise BookError(f"{last_started(nb, path.stem)}: {what}") from problem
     return nb
 
 
@@ -257,17 +236,6 @@ def _tidy(nb: Any) -> None:
         cell.metadata.pop("execution", None)
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.metadata.tags.append("remove-cell")
-
-
-def _files_in(node: Any) -> Iterator[str]:
-    """The entries of a table of contents, depth first."""
-    if isinstance(node, list):
-        for each in node:
-            yield from _files_in(each)
-    elif isinstance(node, dict):
-        yield from (node[key] for key in ("root", "file") if key in node)
-        for key in ("parts", "chapters", "sections"):
-            yield from _files_in(node.get(key, []))
 
 
 def _literal(path: Path) -> str:

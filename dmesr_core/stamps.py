@@ -21,7 +21,7 @@ from dmesr_core import __version__
 
 PACKAGE = Path(__file__).resolve().parent
 # What runs the chapters has no say in what they compute.
-_MACHINERY = {"stamps.py", "notebooks.py", "runner.py", "render.py", "cli.py"}
+_MACHINERY = {"stamps.py", "notebooks.py", "contents.py", "runner.py", "render.py", "cli.py"}
 _VERSIONS_OF = ("torch", "transformers", "accelerate", "numpy", "pandas", "matplotlib", "umap-learn")
 
 
