@@ -1,0 +1,66 @@
+"""What the README promises: its ten lines run, and what it names is there."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dmesr_core.bazaar.world import make_world
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def my_shop(tmp_path, monkeypatch):
+    """A folder as the README describes it, with a few products of the Bazaar."""
+    monkeypatch.chdir(tmp_path)
+    world = make_world(40, 30, 0, tmp_path / "world")
+    shop = tmp_path / "my_shop"
+    (shop / "pictures").mkdir(parents=True)
+    with (shop / "items.csv").open("w", newline="", encoding="utf-8") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(("id", "title", "text"))
+        for k in range(1, 41):
+            item = world.catalogue.item(k)
+            rows.writerow((item.id, item.title, item.text))
+            (shop / "pictures" / f"{item.id}{item.picture.suffix}").write_bytes(item.picture.read_bytes())
+    log = world.interactions
+    with (shop / "interactions.csv").open("w", newline="", encoding="utf-8") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(("user", "item", "time"))
+        rows.writerows(
+            (log.user_ids[u], world.catalogue.ids[k - 1], t)
+            for u, k, t in zip(log.user, log.item, log.time, strict=True)
+        )
+    return shop
+
+
+@pytest.mark.slow
+def test_the_ten_lines_run(my_shop, capsys):
+    (lines,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    lines = lines.replace("TrainSettings()", "TrainSettings(epochs=1)")
+    names: dict = {}
+    exec(compile(lines, "README.md", "exec"), names)
+    assert "ndcg@10" in capsys.readouterr().out
+    best = np.asarray(names["best"])
+    assert best.shape == (len(names["split"].test.targets), 10)
+    assert ((best >= 1) & (best <= 40)).all()
+
+
+def test_what_it_links_to_is_there():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        if not target.startswith("https://"):
+            assert (ROOT / target).is_file(), target
+    for chapter in re.findall(r"blob/main/(book/\S+?\.ipynb)", README):
+        assert (ROOT / chapter).is_file(), chapter
+
+
+def test_the_commands_it_names_are_in_the_makefile():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"(?:^|`)make (\w[\w-]*)", README, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
