@@ -76,10 +76,11 @@ def make_world(
     user, item, time = process.sample(n_shoppers, np.random.default_rng([seed, _SHOPPERS]))
     folder = Path(folder)
     _check_folder(folder, n_items, seed)
+    truths = [facts.of(i) for i in range(n_items)]
     titles, texts, pictures = [], [], []
     for i in tqdm(range(n_items), desc="drawing the Bazaar", disable=not progress, leave=False, mininterval=1.0):
         rng = np.random.default_rng([seed, _ITEM, i])
-        truth = facts.of(i)
+        truth = truths[i]
         title, text = write(truth, rng)
         path = folder / f"{i + 1:06d}.png"
         if not path.exists():
@@ -90,7 +91,7 @@ def make_world(
         texts.append(text)
         pictures.append(path)
     ids = tuple(f"B{i + 1:06d}" for i in range(n_items))
-    known = {f: tuple(facts.of(i)[f] for i in range(n_items)) for f in facts.codes}
+    known = {f: tuple(truth[f] for truth in truths) for f in facts.codes}
     catalogue = Catalogue(ids, tuple(titles), tuple(texts), tuple(pictures), facts=known, report={"items": n_items})
     interactions = Interactions.from_columns(
         [f"shopper-{u + 1:06d}" for u in user], [ids[k - 1] for k in item], time, catalogue
