@@ -45,8 +45,7 @@ book: $(INSTALLED) ## run all chapters, render _build/html (PROFILE, DATA, DATA_
 	@$(BIN)/dmesr book --profile "$(PROFILE)" --data "$(DATA)" --data-dir "$(DATA_DIR)" --mllm "$(MLLM)" --seed "$(SEED)"
 
 test: lint types ## everything that must hold: lint, types, tests, every chapter in `smoke`, the rendered pages
-	@OMP_NUM_THREADS=1 DMESR_PROFILE=smoke DMESR_CACHE="$(CURDIR)/_build/cache" \
-	  $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --nbmake --nbmake-timeout=1200 --durations=15
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --nbmake --nbmake-timeout=1200 --durations=15
 
 lint: $(INSTALLED) ## ruff over the package, the tests and the chapters
 	@$(BIN)/ruff check .
@@ -55,7 +54,7 @@ types: $(INSTALLED) ## mypy over the package
 	@$(BIN)/mypy
 
 bench-mllm: $(INSTALLED) ## measure the tiny MLLM on fresh pictures of held-out combinations; prints one JSON line
-	@$(BIN)/python -m dmesr_core.bazaar.tiny_mllm_bench
+	@$(BIN)/python benchmarks/bench_mllm.py
 
 lock: ## write requirements.lock anew from .venv (after installing what is wanted there)
 	@{ sed -n '/^#/p' requirements.lock; \
