@@ -79,7 +79,7 @@ def test_bars_have_the_heights_intervals_and_chance_that_were_given():
     ax = figure.axes[0]
     assert [round(bar.get_height(), 3) for bar in ax.patches] == [0.2, 0.9, 0.5, 0.4]
     assert [t.get_text() for t in ax.get_xticklabels()] == ["colour", "brand"]
-    assert {"picture", "text", "always the most frequent"} == {t.get_text() for t in ax.get_legend().get_texts()}
+    assert {"picture", "text", "always the most frequent"} == {t.get_text() for t in figure.legends[0].get_texts()}
     ends = {round(float(y), 3) for lines in ax.collections for segment in lines.get_segments() for y in segment[:, 1]}
     assert {0.1, 0.3, 0.8, 1.0, 0.6, 0.2} <= ends
     hatches = {bar.get_hatch() for bar in ax.patches}

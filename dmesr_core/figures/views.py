@@ -71,9 +71,9 @@ def cards(
     notes: Sequence[Mapping[str, str]],
     colours: Mapping[str, str] | None = None,
     columns: int = 2,
-    most: int = 150,
+    most: int = 3,
 ) -> Figure:
-    """One card per item: its picture, and beside it short notes (heading -> text, cut after `most` characters).
+    """One card per item: its picture, and beside it short notes (heading -> text, cut after `most` lines).
 
     Args:
         colours: heading -> colour; without one, "picture" and "text" have the colours of the views.
@@ -137,7 +137,7 @@ def bars(
     ax.set_xticks(x, [drawable(label) for label in labels], rotation=0 if len(labels) < 8 else 20)
     ax.set(ylabel=ylabel, ylim=(0, top))
     ax.grid(False, axis="x")
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=5, fontsize=8.5, borderaxespad=0.2)
+    fig.legend(loc="outside upper left", ncols=5, fontsize=8.5)
     plt.close(fig)
     return fig
 
@@ -228,7 +228,7 @@ def _card_lines(note: Mapping[str, str], width: int, most: int) -> list[tuple[st
     """Lines of a card: (heading, "") or ("", text)."""
     lines: list[tuple[str, str]] = []
     for heading, text in note.items():
-        wrapped = textwrap.wrap(textwrap.shorten(text, most, placeholder=" …"), width)
+        wrapped = textwrap.wrap(text, width, max_lines=most, placeholder=" …")
         lines += [(heading, ""), *(("", line) for line in wrapped or ["(nothing)"])]
     return lines
 
