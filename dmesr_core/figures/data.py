@@ -197,9 +197,10 @@ def learning_curve(loss: Sequence[float], valid: Sequence[float], best: int, met
     """Training loss and validation measure, one point per epoch; `best` is the epoch (from 0) whose weights stay."""
     fig, (left, right) = plt.subplots(1, 2, figsize=(8.4, 2.9))
     epochs = np.arange(1, len(loss) + 1)
-    left.plot(epochs, loss, color=look(0).colour, marker=look(0).marker)
+    every = max(1, len(loss) // 12)  # markers on each epoch would hide a long curve
+    left.plot(epochs, loss, color=look(0).colour, marker=look(0).marker, markevery=every)
     left.set_ylabel("training loss (nats)")
-    right.plot(epochs, valid, color=look(1).colour, marker=look(1).marker)
+    right.plot(epochs, valid, color=look(1).colour, marker=look(1).marker, markevery=every)
     right.axvline(best + 1, color=INK, lw=1, ls=":", label=f"best epoch: {best + 1}")
     right.set_ylabel(f"validation {metric}")
     right.legend(loc="lower right")
@@ -270,4 +271,4 @@ def _frame(ax: Axes, mark: str) -> None:
 
 def _wrapped(caption: str, lines: int) -> str:
     """At most `lines` lines of a width that fits below a picture."""
-    return "\n".join(textwrap.wrap(caption, 18, max_lines=lines, placeholder=" …"))
+    return "\n".join(textwrap.wrap(caption, 17, max_lines=lines, placeholder=" …"))
