@@ -74,8 +74,9 @@ def measure(folder: Path, n: int = 2000, split: str = "test", seed: int = 1) -> 
         category, colour, pattern, shape, all_right: shares of right captions;
         wrong_picture_colour: how often the caption names a product's colour when another product's picture is shown
         (products drawn at random share a colour about once in twelve);
-        summary_exact, question_exact: shares of exact answers; keyword_true: share of sampled keywords that are facts
-        of the product; keyword_distinct: different lists among 8 samples; keyword_entropy: nats per token.
+        summary_exact, question_exact, yes_no_exact: shares of exact answers (a coin gets half of the yes/no questions);
+        keyword_true: share of sampled keywords that are facts of the product;
+        keyword_distinct: different lists among 8 samples; keyword_entropy: nats per token.
     """
     began = time.perf_counter()
     speaker = Speaker(folder)
@@ -105,13 +106,15 @@ def _read(speaker: Speaker, facts: list[dict], rng: np.random.Generator) -> dict
 
 
 def _questions(speaker: Speaker, facts: list, pictures: list, n: int, rng: np.random.Generator) -> dict:
-    """Short questions about pictures; describing and listing are measured elsewhere."""
+    """Short questions about pictures: open ones, and yes/no ones, where a coin would be right half of the time."""
     asked = [(data.picture_task(f, rng), p) for f, p in zip(facts, pictures, strict=True)]
     asked = [(e, p) for e, p in asked if e.prompt != data.PICTURE_PROMPT][:n]
-    if not asked:  # so few pictures that no question came up
-        return {"question_exact": None}
     said, _ = speaker.answer([p for _, p in asked], [e.prompt for e, _ in asked], do_sample=False)
-    return {"question_exact": float(np.mean([s == e.answer for s, (e, _) in zip(said, asked, strict=True)]))}
+    right: dict[bool, list[bool]] = {True: [], False: []}
+    for answer, (example, _) in zip(said, asked, strict=True):
+        right[example.answer in ("yes", "no")].append(answer == example.answer)
+    mean = {kind: float(np.mean(r)) if r else None for kind, r in right.items()}  # None: no such question came up
+    return {"question_exact": mean[False], "yes_no_exact": mean[True]}
 
 
 def _keywords(speaker: Speaker, facts: list, pictures: list, n: int, seed: int, rng: np.random.Generator) -> dict:
@@ -188,14 +191,16 @@ Measured on fresh pictures and texts by `make bench-mllm` (shares, unless the na
 
 *wrong picture colour*: how often the caption names a product's colour when another product's picture is shown; whoever
 does not look would score as high with a wrong picture as with the right one. *keyword distinct*: different lists among
-{samples} samples at temperature 1; *keyword entropy*: nats per token.
+{samples} samples at temperature 1; *keyword entropy*: nats per token. *keyword true*: share of sampled
+keywords that are facts of the product. *yes no exact*: a coin would get half of them.
 
-Prompts: `{picture_prompt}` · `{text_prompt}…` · `{keyword_prompt}…` · short questions such as `What colour is it?` and
-`Is it red?`. The summary of a text leaves out brand, series and colour on purpose.
+Prompts: `{picture_prompt}`, `{text_prompt}…`, `{keyword_prompt}…`, and
+short questions such as `What colour is it?` and `Is it red?`. The summary of a text leaves out brand, series and colour on purpose.
 
 ## What it cannot do
 
 Its world is closed: {n_categories} categories, {n_colours} colours and {n_patterns} patterns, drawn by one program.
 Shown a photograph or noise, it names some Bazaar product all the same. A prompt that it was not trained on is answered
-as if it were one that it was.
+as if it were one that it was. Yes/no questions are hard for it (a coin gets one half), and sampled keyword lists contain
+slips: brands that the text does not name, series names with a wrong letter (`keyword true` says how often).
 """
