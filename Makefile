@@ -17,8 +17,9 @@ TORCH_INDEX ?=
 BIN       := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TORCH     := $(shell grep '^torch==' requirements.lock)
-# pip's own news would be the only lines on the screen that nobody needs.
+# Errors only: what pip has to say about a machine's own settings is nobody's business here.
 PIP       := $(BIN)/python -m pip --disable-pip-version-check
+QUIET     := --quiet --quiet
 
 .PHONY: help install book test lint types bench-mllm lock clean
 
@@ -33,10 +34,11 @@ help: ## show this list
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	@test -x $(BIN)/python || { echo "creating $(VENV)"; $(PYTHON) -m venv $(VENV); }
-	@echo "installing $(TORCH), then the lock file (a few minutes the first time)"
-	@$(PIP) install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --constraint requirements.lock $(TORCH) setuptools
-	@$(PIP) install --quiet --no-deps --requirement requirements.lock
-	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@echo "installing $(TORCH)"
+	@$(PIP) install $(QUIET) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --constraint requirements.lock $(TORCH) setuptools
+	@echo "installing the rest of requirements.lock (two minutes or so)"
+	@$(PIP) install $(QUIET) --no-deps --requirement requirements.lock
+	@$(PIP) install $(QUIET) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 install: $(INSTALLED) ## create .venv from the lock file
@@ -58,7 +60,7 @@ bench-mllm: $(INSTALLED) ## measure the tiny MLLM on fresh pictures of held-out 
 
 lock: ## write requirements.lock anew from .venv (after installing what is wanted there)
 	@{ sed -n '/^#/p' requirements.lock; \
-	   $(PIP) freeze --all --exclude pip --exclude wheel --exclude-editable | sed -E 's/\+[a-z0-9]+$$//' | grep -v ' @ '; \
+	   $(PIP) freeze --all --exclude pip --exclude-editable | sed -E 's/\+[a-z0-9]+$$//' | grep -v ' @ '; \
 	   grep "^[a-z].*;" requirements.lock; } > requirements.tmp && mv requirements.tmp requirements.lock
 
 clean: ## remove what was built (_build and the tools' caches); .venv stays
