@@ -10,6 +10,7 @@ import argparse
 import json
 from pathlib import Path
 
+import torch
 from transformers.utils import logging
 
 from dmesr_core.bazaar.tiny_mllm import checkpoint_folder
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--card", action="store_true", help="write the figures into the model card")
     args = parser.parse_args()
     logging.disable_progress_bar()
+    torch.set_num_threads(1)  # so small a model gains nothing from more, and loses much on busy cores
     measured = measure(args.folder, args.n, args.split, args.seed)
     if args.card:
         write_model_card(args.folder, measured)

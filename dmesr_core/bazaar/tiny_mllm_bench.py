@@ -195,12 +195,13 @@ does not look would score as high with a wrong picture as with the right one. *k
 keywords that are facts of the product. *yes no exact*: a coin would get half of them.
 
 Prompts: `{picture_prompt}`, `{text_prompt}…`, `{keyword_prompt}…`, and
-short questions such as `What colour is it?` and `Is it red?`. The summary of a text leaves out brand, series and colour on purpose.
+short questions such as `What colour is it?` and `Is it red?`. The summary of a text leaves out brand, series and
+colour on purpose.
 
 ## What it cannot do
 
 Its world is closed: {n_categories} categories, {n_colours} colours and {n_patterns} patterns, drawn by one program.
 Shown a photograph or noise, it names some Bazaar product all the same. A prompt that it was not trained on is answered
-as if it were one that it was. Yes/no questions are hard for it (a coin gets one half), and sampled keyword lists contain
-slips: brands that the text does not name, series names with a wrong letter (`keyword true` says how often).
+as if it were one that it was. Yes/no questions are hard for it (a coin gets one half), and sampled keyword lists
+contain slips: brands that the text does not name, series names with a wrong letter (`keyword true` says how often).
 """
