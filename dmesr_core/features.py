@@ -69,7 +69,8 @@ def extract(
     Returns:
         `Features`. Its report holds `items`; `computed` and `reused` (results, each counted once however many items
         share it) and `computed_by_view`; `fallbacks`: a list of (item id, view, reason), and its counts `no_picture`,
-        `broken_picture`, `text_cut`, `empty_description`; `seconds`.
+        `broken_picture`, `text_cut`, `empty_description`; `fine_at_limit`: items whose words fill all `max_tokens`, so
+        that most of them were cut; `seconds`.
 
     Raises:
         DataError: broken model files, or a full disk; what was computed before is kept.
@@ -84,6 +85,7 @@ def extract(
     picture = _picture_view(run, mllm, words, catalogue.pictures, text)
     fine, mask, tokens = _fine(run, encoder, words, max_tokens)
     report = {"items": len(catalogue), **run.counts(), **_fallbacks(catalogue.ids, picture=picture, text=text)}
+    report["fine_at_limit"] = sum(len(its_tokens) == max_tokens for its_tokens in tokens)
     report["seconds"] = time.perf_counter() - began
     said = picture.descriptions, text.descriptions
     return Features(picture.vectors, text.vectors, fine, mask, *said, tokens, report)

@@ -304,6 +304,8 @@ def test_the_report_names_who_was_treated_differently(catalogue, tmp_path):
     counts = {name: got[name] for name in ("no_picture", "broken_picture", "text_cut", "empty_description", "items")}
     assert counts == {"no_picture": 1, "broken_picture": 2, "text_cut": 1, "empty_description": 0, "items": 6}
     assert got["seconds"] > 0
+    assert got["fine_at_limit"] == 0
+    assert run(catalogue, FeatureStore(tmp_path / "store"), max_tokens=4).report["fine_at_limit"] == 5
 
 
 def test_equal_content_is_computed_once_and_never_again(catalogue, tmp_path):
