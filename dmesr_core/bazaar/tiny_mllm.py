@@ -13,6 +13,7 @@ import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -171,7 +172,7 @@ class _Run:
 class _Eyes(nn.Module):
     """Vision tower and connector with three heads that stage 2 throws away."""
 
-    def __init__(self, model: nn.Module, seed: int) -> None:
+    def __init__(self, model: Any, seed: int) -> None:  # a transformers model; torch knows nothing of its parts
         super().__init__()
         self.tower, self.connector = model.model.vision_model, model.model.connector
         d = model.config.text_config.hidden_size
@@ -190,7 +191,8 @@ class _Eyes(nn.Module):
     def loss(self, shown: data.Pictures, batch: int, rng: np.random.Generator) -> Tensor:
         rows = rng.integers(len(shown), size=batch)
         logits = self(augment(normalise(shown.pixels[rows]), rng))
-        return sum(F.cross_entropy(x, y) for x, y in zip(logits, _targets(shown, rows), strict=True))
+        outline, colour, pattern = (F.cross_entropy(x, y) for x, y in zip(logits, _targets(shown, rows), strict=True))
+        return outline + colour + pattern
 
 
 def _targets(shown: data.Pictures, rows: np.ndarray) -> list[Tensor]:
@@ -224,7 +226,7 @@ def augment(pixels: Tensor, rng: np.random.Generator) -> Tensor:
 def _answer_loss(model, tokenizer, shown: data.Pictures, settings: TrainSettings, rng: np.random.Generator) -> Tensor:
     """Mean loss of a batch of picture tasks plus that of a batch of word tasks."""
     second = data.keyword_task if rng.random() < 0.25 else data.words_task
-    total = 0.0
+    total: Any = 0.0
     for task, size in ((data.picture_task, settings.picture_batch), (second, settings.words_batch)):
         rows = rng.integers(len(shown), size=size)
         examples = [task(shown.facts[i], rng) for i in rows]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ class Speaker:
         self.processor.tokenizer.padding_side = "left"
         self.model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
 
-    def inputs(self, pictures: list[Image.Image | None], prompts: list[str]) -> dict[str, torch.Tensor]:
+    def inputs(self, pictures: Sequence[Image.Image | None], prompts: list[str]) -> dict[str, torch.Tensor]:
         """What `generate` wants, for one prompt per picture (None: no picture; all or none of a batch have one)."""
         chats = []
         for picture, prompt in zip(pictures, prompts, strict=True):
@@ -40,7 +41,7 @@ class Speaker:
 
     @torch.inference_mode()
     def answer(
-        self, pictures: list[Image.Image | None], prompts: list[str], batch: int = 64, **generation
+        self, pictures: Sequence[Image.Image | None], prompts: list[str], batch: int = 64, **generation
     ) -> tuple[list[str], list[float]]:
         """Answers, and the mean entropy (nats per token) of the distributions that each was drawn from."""
         texts, entropies = [], []
