@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dmesr_core.bazaar.drawing import draw
+from dmesr_core.bazaar.drawing import _marks, draw
 from dmesr_core.bazaar.facts import CATEGORIES, COLOURS, PATTERNS, SHAPES
 from dmesr_core.bazaar.silhouettes import SILHOUETTES
 from dmesr_core.errors import SettingsError
@@ -51,6 +51,20 @@ def test_patterns_differ_on_every_silhouette():
             for j in range(i):
                 different = np.abs(pictures[i] - pictures[j]).max(axis=2) > 30
                 assert different.mean() > 0.01, f"{category}/{shape}: {PATTERNS[i]} looks like {PATTERNS[j]}"
+
+
+def test_patterns_are_what_they_are_called():
+    """Stripes run one way, checks vary both ways, dots leave most of the cloth free."""
+
+    def place(points):
+        return [(60 + 50 * x, 60 + 50 * y) for x, y in points]
+
+    mask = {p: np.asarray(_marks(p, (120, 120), place, 50, 0.3, np.array([0.2, 0.6]))) > 0 for p in PATTERNS}
+    along = {p: (m != m[:1]).any() for p, m in mask.items()}  # changes from row to row
+    across = {p: (m != m[:, :1]).any() for p, m in mask.items()}  # changes from column to column
+    assert along == {"plain": False, "striped": False, "dotted": True, "checked": True}
+    assert across == {"plain": False, "striped": True, "dotted": True, "checked": True}
+    assert mask["dotted"].mean() < 0.35 < mask["checked"].mean() < 0.65
 
 
 @pytest.mark.parametrize("colour", COLOURS)
