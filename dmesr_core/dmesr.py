@@ -36,13 +36,13 @@ class DMESRSettings:
     temperature: float = 0.2  # of InfoNCE
     learn_temperature: bool = False
     fusion: bool = True  # cross-attention onto the original words
-    fine_tokens: int = 32  # tokens of the original text that the fusion may look at
+    fine_tokens: int = 24  # tokens of the original text that the fusion may look at
     fine_width: int = 96  # width of the token states, after a principal component analysis (0: as they come)
     fusion_heads: int = 4
     entry: str = "sum"  # how the fused views enter the backbone: sum | concat | two_towers
     id_embedding: bool = True  # add a learned vector per item
-    id_dropout: float = 0.3  # chance that an item has to do without its ID vector for a step
-    dropout: float = 0.2  # inside the heads and the fusion
+    id_dropout: float = 0.1  # chance that an item has to do without its ID vector for a step
+    dropout: float = 0.1  # inside the heads and the fusion
 
     def __post_init__(self) -> None:
         if not self.views or any(v not in VIEWS for v in self.views) or len(set(self.views)) != len(self.views):
@@ -182,7 +182,7 @@ class FeatureRecommender(Recommender):
         settings: BackboneSettings,
         vectors: Tensor,
         known: Tensor,
-        id_dropout: float = 0.3,
+        id_dropout: float = 0.1,
         item_bias: bool = True,
     ):
         super().__init__(make_backbone(settings), settings.max_len, known, item_bias)

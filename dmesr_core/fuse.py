@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class CrossAttentionFusion(nn.Module):
-    """`fused = aligned + attention(aligned, fine)`, then a small feed-forward layer.
+    """`fused = aligned + norm(attention(aligned, fine))`, then a small feed-forward layer.
 
     The usual order would project every token of every item to keys and values: `N·L` matrix products a step.
     Here the key projection is applied to the (few) queries and the value projection to the (few) results
@@ -29,6 +29,8 @@ class CrossAttentionFusion(nn.Module):
         for weight in (self.key, self.value):
             nn.init.xavier_uniform_(weight.view(width, width_fine))
         self.out = nn.Linear(width, width)
+        # An average over many tokens is small; on its own scale what was found weighs as much as what was known.
+        self.found_norm = nn.LayerNorm(width)
         self.feed = nn.Sequential(
             nn.LayerNorm(width),
             nn.Linear(width, 2 * width),
@@ -60,5 +62,5 @@ class CrossAttentionFusion(nn.Module):
     def forward(self, aligned: Tensor, fine: Tensor, mask: Tensor) -> Tensor:
         """(n, V, d), (n, L, d_f), (n, L) -> (n, V, d)"""
         found, _ = self.attend(aligned, fine, mask)
-        x = aligned + self.dropout(found)
+        x = aligned + self.dropout(self.found_norm(found)) * mask.any(1)[:, None, None]
         return x + self.dropout(self.feed(x))

@@ -35,11 +35,11 @@ class TrainSettings:
 
     epochs: int = 60  # at most
     batch_size: int = 128  # histories per step
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.01
+    learning_rate: float = 3e-3
+    weight_decay: float = 2.0  # of all matrices; per step, times the learning rate (AdamW)
     warmup: float = 0.05  # share of the steps of `epochs` in which the learning rate rises; then cosine to a tenth
     clip: float = 1.0  # largest gradient norm
-    patience: int = 8  # epochs without a better validation NDCG@10 before training stops
+    patience: int = 6  # epochs without a better validation NDCG@10 before training stops
     mask_probability: float = 0.3  # cloze: share of positions hidden
     negatives: int | None = None  # None: softmax over all known items; else sampled softmax with logQ correction
     mixed_precision: str = "no"  # no | bf16 | fp16, as accelerate names them
