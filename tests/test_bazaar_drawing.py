@@ -62,8 +62,8 @@ def test_patterns_are_what_they_are_called():
     mask = {p: np.asarray(_marks(p, (120, 120), place, 50, 0.3, np.array([0.2, 0.6]))) > 0 for p in PATTERNS}
     along = {p: (m != m[:1]).any() for p, m in mask.items()}  # changes from row to row
     across = {p: (m != m[:, :1]).any() for p, m in mask.items()}  # changes from column to column
-    assert along == {"plain": False, "striped": False, "dotted": True, "checked": True}
-    assert across == {"plain": False, "striped": True, "dotted": True, "checked": True}
+    assert along == {"striped": False, "dotted": True, "checked": True}
+    assert across == {"striped": True, "dotted": True, "checked": True}
     assert mask["dotted"].mean() < 0.35 < mask["checked"].mean() < 0.65
 
 
