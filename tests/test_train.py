@@ -41,7 +41,7 @@ def mrr(model, split):
     return result.per_case["mrr@10"].mean()
 
 
-QUICK = TrainSettings(epochs=60, batch_size=16, learning_rate=0.01, patience=60)
+QUICK = TrainSettings(epochs=60, batch_size=16, learning_rate=0.01, weight_decay=0.01, patience=60)
 
 
 @pytest.mark.parametrize("name", list(BACKBONES))
