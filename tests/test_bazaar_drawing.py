@@ -59,7 +59,7 @@ def test_patterns_are_what_they_are_called():
     def place(points):
         return [(60 + 50 * x, 60 + 50 * y) for x, y in points]
 
-    mask = {p: np.asarray(_marks(p, (120, 120), place, 50, 0.3, np.array([0.2, 0.6]))) > 0 for p in PATTERNS}
+    mask = {p: np.asarray(_marks(p, (120, 120), place, 50, 0.3, np.array([0.2, 0.6]))) > 0 for p in PATTERNS[1:]}
     along = {p: (m != m[:1]).any() for p, m in mask.items()}  # changes from row to row
     across = {p: (m != m[:, :1]).any() for p, m in mask.items()}  # changes from column to column
     assert along == {"striped": False, "dotted": True, "checked": True}
