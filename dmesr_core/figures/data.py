@@ -136,7 +136,7 @@ def time_lines(
     styles = dict(
         zip(names, ((look(7).colour, "o", 22), (look(1).colour, "s", 46), (look(0).colour, "^", 60)), strict=True)
     )  # colour, marker, size
-    fig, axes = plt.subplots(1, len(parts), figsize=(8.4, 0.26 * len(times) + 1.3), sharey=True, squeeze=False)
+    fig, axes = plt.subplots(1, len(parts), figsize=(7.4, 0.26 * len(times) + 1.3), sharey=True, squeeze=False)
     for ax, (split, users) in zip(axes[0], parts.items(), strict=True):
         ax.hlines(range(len(times)), [t.min() for t in times], [t.max() for t in times], color=FAINT, lw=1, zorder=1)
         for name in names:
@@ -169,7 +169,7 @@ def long_tail(counts: np.ndarray, shares: Mapping[str, Mapping[str, float]]) -> 
     counts = counts[counts > 0]
     if not len(counts):
         raise DataError("no item has an event: there is no popularity to draw")
-    fig, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.0), width_ratios=(1, 1.15))
+    fig, (left, right) = plt.subplots(1, 2, figsize=(7.4, 2.9), width_ratios=(1, 1.15))
     left.loglog(np.arange(1, len(counts) + 1), counts, color=look(0).colour, lw=2)
     left.set_xlabel("item, by rank of popularity")
     left.set_ylabel("events in training")
@@ -195,7 +195,7 @@ def long_tail(counts: np.ndarray, shares: Mapping[str, Mapping[str, float]]) -> 
 
 def learning_curve(loss: Sequence[float], valid: Sequence[float], best: int, metric: str = "NDCG@10") -> Figure:
     """Training loss and validation measure, one point per epoch; `best` is the epoch (from 0) whose weights stay."""
-    fig, (left, right) = plt.subplots(1, 2, figsize=(8.4, 2.9))
+    fig, (left, right) = plt.subplots(1, 2, figsize=(7.4, 2.8))
     epochs = np.arange(1, len(loss) + 1)
     every = max(1, len(loss) // 12)  # markers on each epoch would hide a long curve
     left.plot(epochs, loss, color=look(0).colour, marker=look(0).marker, markevery=every)

@@ -68,7 +68,7 @@ def belief_map(belief: np.ndarray, pictures: Sequence[Picture]) -> Figure:
     steps, kinds = belief.shape
     if not np.allclose(belief.sum(1), 1, atol=1e-6):
         raise DataError("each row of a belief must sum to 1")
-    fig, ax = plt.subplots(figsize=(8.4, 3.9))
+    fig, ax = plt.subplots(figsize=(7.4, 3.7))
     image = ax.imshow(belief.T, aspect="auto", vmin=0, vmax=1, origin="lower", cmap="Blues")
     ax.set_xticks(range(steps))
     ax.set_yticks(range(kinds), [str(kind + 1) for kind in range(kinds)])
@@ -91,7 +91,7 @@ def launches(on_sale: np.ndarray, events: np.ndarray) -> Figure:
     """Week by week: items on sale (left) and events in the log (right), each (weeks,)."""
     if np.shape(on_sale) != np.shape(events):
         raise DataError(f"{np.shape(on_sale)} weeks of items do not fit {np.shape(events)} weeks of events")
-    fig, (left, right) = plt.subplots(1, 2, figsize=(8.4, 2.7))
+    fig, (left, right) = plt.subplots(1, 2, figsize=(7.4, 2.6))
     weeks = np.arange(len(on_sale))
     left.step(weeks, on_sale, where="mid", color=look(0).colour, lw=2)
     left.set_ylim(0, 1.08 * np.max(on_sale))
