@@ -43,7 +43,7 @@ class ShopperSettings:
     popularity_exponent: float = 0.5  # weight of the item of rank r is (r + 5) ** -exponent
     late_share: float = 0.28  # share of the items launched in the last `late_weeks`
     late_weeks: int = 4
-    weeks: int = 52  # length of the log; launches and prices change weekly
+    weeks: int = 52  # length of the log; launches happen at the start of a week
     min_events: int = 5  # 5-core, as in the Amazon sets
     extra_events: tuple[float, float] = (0.35, 1.58)  # log-normal (mu, sigma) of the events beyond the minimum
     max_events: int = 60
