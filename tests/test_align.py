@@ -29,7 +29,11 @@ def test_info_nce_ignores_scale_and_the_order_of_items_and_is_symmetric():
     a, b = rows(seed=1), rows(seed=2)
     loss = align.info_nce(a, b, 0.1)
     order = torch.randperm(len(a), generator=torch.Generator().manual_seed(0))
-    for other in (align.info_nce(3 * a, b / 7, 0.1), align.info_nce(a[order], b[order], 0.1), align.info_nce(b, a, 0.1)):
+    for other in (
+        align.info_nce(3 * a, b / 7, 0.1),
+        align.info_nce(a[order], b[order], 0.1),
+        align.info_nce(b, a, 0.1),
+    ):
         torch.testing.assert_close(other, loss)
 
 
