@@ -85,11 +85,14 @@ def cards(
     starts = range(0, len(lines), columns)
     heights = [max(1.25, 0.1 + _LINE * max(len(card) for card in lines[s : s + columns])) for s in starts]
     fig = plt.figure(figsize=(9.4, sum(heights) + 0.12 * len(heights)))
-    shape = fig.add_gridspec(len(heights), 2 * columns, width_ratios=[1.25, 3.3] * columns, height_ratios=heights)
+    shape = fig.add_gridspec(
+        len(heights), 2 * columns, width_ratios=[1.25, 6.6 / columns] * columns, height_ratios=heights
+    )
     for i, (picture, card) in enumerate(zip(pictures, lines, strict=True)):
         row, column = divmod(i, columns)
         shown, written = (fig.add_subplot(shape[row, 2 * column + side]) for side in (0, 1))
-        shown.set_axis_off()
+        shown.set(xticks=[], yticks=[])
+        shown.spines[:].set(visible=True, color=FAINT, linewidth=0.5)
         written.set_axis_off()
         if picture is None:
             _write(shown, 0.5, 0.5, "no picture", size=8)
