@@ -101,6 +101,17 @@ def test_heat_shows_its_numbers_where_there_is_room():
         views.heat({"wide": table}, ["a", "b", "c"], ["c", "d"], "cosine")
 
 
+def test_asking_draws_a_line_per_view_and_token_as_thick_as_its_weight():
+    figure = views.asking(["sto", "##vael", "hat"], {"picture": [0.1, 0.9, 0.0], "text": [0.2, 0.2, 0.6]})
+    lines = figure.axes[0].lines
+    assert [line.get_color() for line in lines] == [PICTURE] * 3 + [TEXT] * 3
+    widths = [line.get_linewidth() for line in lines]
+    assert sorted(range(6), key=widths.__getitem__) == [2, 0, 3, 4, 5, 1]
+    assert {"##vael", "picture, aligned", "text, fused"} <= set(words(figure))
+    with pytest.raises(DataError, match="picture"):
+        views.asking(["sto"], {"picture": [0.5, 0.5]})
+
+
 def test_attention_draws_weights_tokens_and_marks():
     weights = np.array([[0.7, 0.2, 0.1], [0.0, 0.5, 0.5]])
     tokens = ["[CLS]", "sto", "##vael"]

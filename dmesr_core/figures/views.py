@@ -170,6 +170,33 @@ def heat(tables: Mapping[str, np.ndarray], rows: Sequence[str], columns: Sequenc
     return fig
 
 
+def asking(tokens: Sequence[str], weights: Mapping[str, Sequence[float]]) -> Figure:
+    """Cross-attention as lines: each view (name -> one weight per token) asks the words; thick lines are strong.
+
+    The views have the colours of `PICTURE` and `TEXT`, in this order.
+    """
+    for name, each in weights.items():
+        if len(each) != len(tokens):
+            raise DataError(f"view {name!r}: {len(each)} weights for {len(tokens)} tokens")
+    fig, ax = plt.subplots(figsize=(9.4, 3.1))
+    ax.set(xlim=(-0.1, len(tokens) + 0.1), ylim=(-0.4, 4.3))
+    ax.set_axis_off()
+    for x, token in enumerate(tokens):
+        ax.add_patch(Rectangle((x + 0.05, 0), 0.9, 0.55, facecolor=FINE, alpha=0.25, edgecolor=FINE))
+        _write(ax, x + 0.5, 0.27, token, size=8)
+    _write(ax, len(tokens) / 2, -0.25, "fine: the item's own words, token by token", size=8.5, colour=FINE)
+    for i, (name, each) in enumerate(weights.items()):
+        colour = (PICTURE, TEXT)[i % 2]
+        middle = len(tokens) * (i + 0.5) / len(weights)
+        for x, weight in enumerate(each):
+            ax.plot([middle, x + 0.5], [2.3, 0.57], color=colour, linewidth=0.3 + 14 * weight, alpha=0.45, zorder=0)
+        _box(ax, middle - 1.6, 2.3, 3.2, 0.6, f"{name}, aligned")
+        ax.add_patch(FancyArrowPatch((middle, 2.92), (middle, 3.5), color=INK, **_ARROW))
+        _write(ax, middle, 3.72, f"{name}, fused", size=10, colour=colour, weight="bold")
+    plt.close(fig)
+    return fig
+
+
 def attention(
     panels: Sequence[tuple[str, np.ndarray, Sequence[str]]],
     rows: Sequence[str],
