@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 from matplotlib.colors import to_hex
 from PIL import Image
 
@@ -145,7 +146,9 @@ def two_views(n=40, groups=4, seed=0):
 
 def test_the_map_is_repeatable_and_keeps_neighbours_together():
     (picture, text), code = two_views()
+    threads = torch.get_num_threads()
     xy, other = maps.two_dimensions(picture, text, seed=3)
+    assert torch.get_num_threads() == threads
     again, _ = maps.two_dimensions(picture, text, seed=3)
     np.testing.assert_array_equal(xy, again)
     assert xy.shape == other.shape == (40, 2)

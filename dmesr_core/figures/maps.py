@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -24,6 +25,7 @@ def two_dimensions(picture: np.ndarray, text: np.ndarray, seed: int = 0) -> tupl
     both = np.concatenate([picture, text]).astype(np.float32)  # (2n, d)
     if len(both) < 10:
         raise DataError(f"UMAP needs at least 5 items, got {len(picture)}")
+    threads = torch.get_num_threads()
     with warnings.catch_warnings():
         # Said by some versions of umap-learn about their own needs, at import and at fit.
         warnings.filterwarnings("ignore", message=".*force_all_finite.*", category=FutureWarning)
@@ -33,6 +35,7 @@ def two_dimensions(picture: np.ndarray, text: np.ndarray, seed: int = 0) -> tupl
         near = min(15, len(both) - 1)
         layout = UMAP(metric="cosine", n_neighbors=near, min_dist=0.2, init="pca", random_state=seed, n_jobs=1)
         flat = layout.fit_transform(both)
+    torch.set_num_threads(threads)  # UMAP's numba raises it behind torch's back: twenty times slower on busy cores
     return flat[: len(picture)], flat[len(picture) :]
 
 
