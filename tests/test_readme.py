@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dmesr_core.bazaar.world import make_world
+from small_shop import write_shop
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -17,27 +16,9 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 @pytest.fixture
 def my_shop(tmp_path, monkeypatch):
-    """A folder as the README describes it, with a few products of the Bazaar."""
+    """A folder as the README describes it, below the working folder."""
     monkeypatch.chdir(tmp_path)
-    world = make_world(40, 30, 0, tmp_path / "world")
-    shop = tmp_path / "my_shop"
-    (shop / "pictures").mkdir(parents=True)
-    with (shop / "items.csv").open("w", newline="", encoding="utf-8") as stream:
-        rows = csv.writer(stream)
-        rows.writerow(("id", "title", "text"))
-        for k in range(1, 41):
-            item = world.catalogue.item(k)
-            rows.writerow((item.id, item.title, item.text))
-            (shop / "pictures" / f"{item.id}{item.picture.suffix}").write_bytes(item.picture.read_bytes())
-    log = world.interactions
-    with (shop / "interactions.csv").open("w", newline="", encoding="utf-8") as stream:
-        rows = csv.writer(stream)
-        rows.writerow(("user", "item", "time"))
-        rows.writerows(
-            (log.user_ids[u], world.catalogue.ids[k - 1], t)
-            for u, k, t in zip(log.user, log.item, log.time, strict=True)
-        )
-    return shop
+    return write_shop(tmp_path / "my_shop", 40, 30, tmp_path / "drawn")
 
 
 @pytest.mark.slow
