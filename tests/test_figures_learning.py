@@ -27,6 +27,7 @@ def test_split_map_shades_each_combination_by_its_split():
     assert [ax.get_title(loc="left") for ax in (first, second)] == ["plain", "dotted"]
     assert labels(first.xaxis) == ["r", "g", "b"]
     assert labels(first.yaxis) == ["cup", "hat"]
+    assert first.get_ylim() == second.get_ylim() == (2, 0)  # the first row at the top
     mesh = first.collections[0]
     assert np.array_equal(mesh.get_array().reshape(2, 3), numbers)
     shades = [mesh.cmap(mesh.norm(number)) for number in (0, 1, 2)]

@@ -91,7 +91,7 @@ def build_processor(tokenizer: PreTrainedTokenizerFast) -> Idefics3Processor:
 
 
 def build_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Idefics3ForConditionalGeneration:
-    """A fresh model (about 1.3 million weights) whose start depends on `seed` only."""
+    """A fresh model (about 1.2 million weights) whose start depends on `seed` only."""
     config = Idefics3Config(
         vision_config={
             "hidden_size": 96, "intermediate_size": 256, "num_hidden_layers": 4, "num_attention_heads": 3,

@@ -38,7 +38,7 @@ def split_map(
     for ax, (title, numbers) in zip(axes[0], panels.items(), strict=True):
         colours = ListedColormap(list(_SHADES[: len(splits)]))
         ax.pcolormesh(numbers, cmap=colours, vmin=-0.5, vmax=len(splits) - 0.5, edgecolors="white", linewidth=1)
-        ax.invert_yaxis()
+        ax.set_ylim(len(rows), 0)  # the first row at the top
         ax.set_aspect("equal")
         ax.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=90, fontsize=8)
         ax.set_yticks(np.arange(len(rows)) + 0.5, rows, fontsize=8)
