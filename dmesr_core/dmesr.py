@@ -33,6 +33,7 @@ class DMESRSettings:
     views: tuple[str, ...] = VIEWS  # which views exist
     align: bool = True  # the contrastive loss between the two views
     alpha: float = 0.05  # weight of the alignment loss: loss = recommendation + alpha · alignment
+    align_items: int = 256  # items that a step compares with each other, drawn at random (work grows as the square)
     temperature: float = 0.2  # of InfoNCE
     learn_temperature: bool = False
     fusion: bool = True  # cross-attention onto the original words
@@ -42,7 +43,7 @@ class DMESRSettings:
     entry: str = "sum"  # how the fused views enter the backbone: sum | concat | two_towers
     id_embedding: bool = True  # add a learned vector per item
     id_dropout: float = 0.1  # chance that an item has to do without its ID vector for a step
-    dropout: float = 0.1  # inside the heads and the fusion
+    dropout: float = 0.1  # inside the projection heads
 
     def __post_init__(self) -> None:
         if not self.views or any(v not in VIEWS for v in self.views) or len(set(self.views)) != len(self.views):
@@ -51,6 +52,8 @@ class DMESRSettings:
             raise SettingsError(f"unknown entry {self.entry!r}: choose one of {', '.join(ENTRIES)}")
         if self.entry == "two_towers" and len(self.views) != 2:
             raise SettingsError("entry 'two_towers' needs both views")
+        if self.align_items < 2:
+            raise SettingsError(f"align_items {self.align_items}: at least 2 items are needed to compare")
         if self.alpha < 0:
             raise SettingsError(f"alpha {self.alpha} is negative: the alignment loss would push the views apart")
 
@@ -103,7 +106,7 @@ class ItemEncoder(nn.Module):
             fine = _principal(fine[:, : s.fine_tokens].float(), mask, s.fine_width)
             self.register_buffer("fine", fine, persistent=False)
             self.register_buffer("mask", mask, persistent=False)
-            self.fusion = CrossAttentionFusion(width, fine.shape[2], s.fusion_heads, s.dropout)
+            self.fusion = CrossAttentionFusion(width, fine.shape[2], s.fusion_heads)
 
     def aligned(self, items: Tensor) -> Tensor:
         """(n,) -> (n, V, d)"""
@@ -162,7 +165,10 @@ class DMESR(Recommender):
         s = self.settings
         if not s.align or s.alpha == 0 or len(s.views) < 2 or self._aligned is None:
             return None
-        return s.alpha * info_nce(self._aligned[:, 0], self._aligned[:, 1], self.temperature())
+        views = self._aligned
+        if self.training and len(views) > s.align_items:
+            views = views[torch.randperm(len(views), device=views.device)[: s.align_items]]
+        return s.alpha * info_nce(views[:, 0], views[:, 1], self.temperature())
 
 
 class FeatureRecommender(Recommender):

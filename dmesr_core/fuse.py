@@ -19,7 +19,7 @@ class CrossAttentionFusion(nn.Module):
     instead: `q·(W f) = (Wᵀq)·f`. Same function, same parameters, a fraction of the work.
     """
 
-    def __init__(self, width: int, width_fine: int, heads: int = 4, dropout: float = 0.0):
+    def __init__(self, width: int, width_fine: int, heads: int = 4):
         super().__init__()
         self.heads, self.head_width = heads, width // heads
         self.norm = nn.LayerNorm(width)
@@ -32,13 +32,8 @@ class CrossAttentionFusion(nn.Module):
         # An average over many tokens is small; on its own scale what was found weighs as much as what was known.
         self.found_norm = nn.LayerNorm(width)
         self.feed = nn.Sequential(
-            nn.LayerNorm(width),
-            nn.Linear(width, 2 * width),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(2 * width, width),
+            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
-        self.dropout = nn.Dropout(dropout)
 
     def attend(self, aligned: Tensor, fine: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Attention alone.
@@ -62,5 +57,5 @@ class CrossAttentionFusion(nn.Module):
     def forward(self, aligned: Tensor, fine: Tensor, mask: Tensor) -> Tensor:
         """(n, V, d), (n, L, d_f), (n, L) -> (n, V, d)"""
         found, _ = self.attend(aligned, fine, mask)
-        x = aligned + self.dropout(self.found_norm(found)) * mask.any(1)[:, None, None]
-        return x + self.dropout(self.feed(x))
+        x = aligned + self.found_norm(found) * mask.any(1)[:, None, None]
+        return x + self.feed(x)

@@ -70,6 +70,15 @@ def test_alignment_loss_is_off_with_alpha_zero_one_view_or_by_setting():
     torch.testing.assert_close(model.side_loss(), 2 * once)
 
 
+def test_in_training_some_items_are_aligned_at_a_time_and_others_the_next_time():
+    model = build(alpha=1.0, align_items=4, dropout=0.0)
+    model.item_table()
+    losses = {round(model.side_loss().item(), 6) for _ in range(5)}
+    assert len(losses) > 1
+    everything = model.eval().side_loss().item()
+    assert everything > max(losses)  # more items to be told apart, a harder task
+
+
 def test_the_padding_row_is_not_an_item_to_align():
     model = build().eval()
     model.item_table()
@@ -131,6 +140,7 @@ def test_id_dropout_takes_whole_ids_in_training_only():
         ({"entry": "product"}, "'product'.*sum, concat, two_towers"),
         ({"entry": "two_towers", "views": ("text",)}, "needs both views"),
         ({"alpha": -1.0}, "alpha -1"),
+        ({"align_items": 1}, "at least 2 items"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(changes, message):
