@@ -121,7 +121,8 @@ class ItemEncoder(nn.Module):
 
     def _words(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """Token states and mask of `items`; kept, because a full softmax asks for the same items at every step."""
-        if self._kept is None or not torch.equal(self._kept[0], items):
+        kept = self._kept
+        if kept is None or kept[0].device != items.device or not torch.equal(kept[0], items):
             self._kept = (items, self.fine[items], self.mask[items])
         return self._kept[1:]
 
