@@ -123,8 +123,8 @@ class ItemEncoder(nn.Module):
         """Token states and mask of `items`; kept, because a full softmax asks for the same items at every step."""
         kept = self._kept
         if kept is None or kept[0].device != items.device or not torch.equal(kept[0], items):
-            self._kept = (items, self.fine[items], self.mask[items])
-        return self._kept[1:]
+            kept = self._kept = (items, self.fine[items], self.mask[items])
+        return kept[1:]
 
 
 class DMESR(Recommender):
