@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import matplotlib
 import numpy as np
 import pytest
 import torch
@@ -14,10 +15,12 @@ from dmesr_core.errors import DataError, SettingsError
 
 @pytest.fixture(autouse=True)
 def outside(monkeypatch, tmp_path):
-    """No settings from the environment, and a cache of our own."""
+    """No settings from the environment, a cache of our own, and figures elsewhere keep their style."""
     for name in ("DMESR_PROFILE", chapter.NUMBERS_FILE, chapter.RECORDS):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DMESR_CACHE", str(tmp_path / "cache"))
+    with matplotlib.rc_context():
+        yield
 
 
 def test_the_environment_chooses_the_profile_only_where_the_notebook_does_not(monkeypatch):
