@@ -13,6 +13,7 @@ MLLM        ?= tiny
 SEED        ?= 0
 WORKERS     ?= 2
 TORCH_INDEX ?=
+WORLDS      ?= 1 2 3
 
 BIN       := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -21,7 +22,7 @@ TORCH     := $(shell grep '^torch==' requirements.lock)
 PIP       := $(BIN)/python -m pip --disable-pip-version-check
 QUIET     := --quiet --quiet
 
-.PHONY: help install book test lint types bench-mllm lock clean
+.PHONY: help install book test lint types bench-mllm bench-extract bench-worlds lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,6 +58,12 @@ types: $(INSTALLED) ## mypy over the package
 
 bench-mllm: $(INSTALLED) ## measure the tiny MLLM on fresh pictures of held-out combinations; prints one JSON line
 	@$(BIN)/python benchmarks/bench_mllm.py
+
+bench-extract: $(INSTALLED) ## extraction against a bare loop of generate; prints one JSON line
+	@$(BIN)/python benchmarks/bench_extract.py
+
+bench-worlds: $(INSTALLED) ## chapter 6's comparison on worlds nobody tried (WORLDS="1 2 3"); one JSON line each
+	@DMESR_CACHE="$(CURDIR)/_build/cache" $(BIN)/python benchmarks/bench_worlds.py --worlds $(WORLDS)
 
 lock: ## write requirements.lock anew from .venv (after installing what is wanted there)
 	@{ sed -n '/^#/p' requirements.lock; \
