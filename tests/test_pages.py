@@ -195,6 +195,7 @@ def test_the_front_page_leads_through_the_book(browser, address):
     browser.get(f"{address}/")
     wait(browser, "location.pathname.endsWith('/book/intro.html')")
     for name in NAMES[1:]:
+        wait(browser, "document.querySelector('a.right-next') !== null")  # the page may still be arriving
         browser.get(browser.find_element("css selector", "a.right-next").get_attribute("href"))
         assert browser.current_url.endswith(f"/{name}.html")
     sidebar = browser.find_elements("css selector", ".bd-sidebar-primary a.reference.internal")
