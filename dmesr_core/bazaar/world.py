@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,8 +86,9 @@ def make_world(
         path = folder / f"{i + 1:06d}.png"
         if not path.exists():
             picture = draw(truth["category"], truth["colour"], truth["pattern"], truth["shape"], rng, PICTURE_SIDE)
-            picture.save(path.with_suffix(".tmp"), format="png")
-            path.with_suffix(".tmp").replace(path)  # a picture is there whole or not at all
+            part = path.with_suffix(f".{os.getpid()}.tmp")  # two processes may draw the same world
+            picture.save(part, format="png")
+            part.replace(path)  # a picture is there whole or not at all
         titles.append(title)
         texts.append(text)
         pictures.append(path)
