@@ -20,7 +20,7 @@ from dmesr_core.errors import SettingsError
 
 @dataclass(frozen=True)
 class BackboneSettings:
-    """Size of a backbone; the defaults did best for the ID-only SASRec on validation data of the Bazaar."""
+    """Size of a backbone; the defaults are what trains many times over on a laptop (wider ones reach further)."""
 
     name: str = "sasrec"  # sasrec | gru4rec | bert4rec
     width: int = 64  # d
