@@ -130,8 +130,8 @@ def test_sampled_softmax_with_every_item_drawn_is_the_full_softmax_and_fewer_com
         return step(items, torch.Generator().manual_seed(seed))[0].item()
 
     assert loss(10_000) == loss(None)
-    estimate = np.mean([loss(8, seed) for seed in range(200)])
-    assert abs(estimate - loss(None)) < 0.35
+    estimate = np.mean([loss(4, seed) for seed in range(200)])
+    assert abs(estimate - loss(None)) < 0.06  # without the correction it is three times as far off
 
 
 def test_softmax_leaves_out_items_that_training_never_saw():
