@@ -39,9 +39,9 @@ from dmesr_core.statistics import (
 )
 
 __all__ = [
-    "EvalSettings", "Ranks", "Result", "Scorer", "bootstrap_interval", "compare", "evaluate", "groups", "item_groups",
-    "metrics", "model_scorer", "paired_bootstrap", "popularity_scorer", "rank_cases", "rank_in_sample", "road",
-    "road_interval", "sampled_protocol", "stack", "top_k",
+    "EvalSettings", "Ranks", "Result", "Scorer", "bootstrap_interval", "compare", "evaluate", "full_words", "groups",
+    "item_groups", "measured", "metrics", "model_scorer", "paired_bootstrap", "popularity_scorer", "rank_cases",
+    "rank_in_sample", "road", "road_interval", "sample_words", "sampled_protocol", "stack", "top_k",
 ]  # fmt: skip
 
 
@@ -71,11 +71,8 @@ def evaluate(
     `split` says in words where the cases come from, such as "leave-one-out test"; it becomes part of the protocol.
     """
     ranks = rank_cases(scorer, cases, n_items, settings, candidates)
-    ranked = f"full catalogue of {n_items:,} items"
-    if candidates is not None:
-        ranked = f"{np.count_nonzero(candidates[1:]):,} candidates out of {n_items:,} items"
-    ranked += f", seen items {'masked' if settings.mask_seen else 'not masked'}"
-    return _result(name or scorer_name(scorer), ranks, cases, settings, ranked, split)
+    ranked = full_words(n_items, settings, candidates)
+    return measured(name or scorer_name(scorer), ranks, cases, ranked, split, settings)
 
 
 def sampled_protocol(
@@ -88,15 +85,31 @@ def sampled_protocol(
     Rendle, On Sampled Metrics for Item Recommendation, KDD 2020); the protocol of the result says so.
     """
     ranks, short = rank_in_sample(scorer, cases, n_items, n_negatives, seed, settings)
+    ranked = sample_words(n_items, n_negatives, seed, short)
+    return measured(name or scorer_name(scorer), ranks, cases, ranked, split, settings)
+
+
+def full_words(n_items: int, settings: EvalSettings = DEFAULTS, candidates: np.ndarray | None = None) -> str:
+    """What `rank_cases` ranks the target against, in words."""
+    ranked = f"full catalogue of {n_items:,} items"
+    if candidates is not None:
+        ranked = f"{np.count_nonzero(candidates[1:]):,} candidates out of {n_items:,} items"
+    return ranked + f", seen items {'masked' if settings.mask_seen else 'not masked'}"
+
+
+def sample_words(n_items: int, n_negatives: int, seed: int, short: int) -> str:
+    """What `rank_in_sample` ranks the target against, in words; `short` cases had fewer negatives."""
     fewer = f", fewer in {short:,} cases" if short else ""
-    ranked = (
+    return (
         f"SAMPLED: the target among {n_negatives} random unseen items out of {n_items:,} (seed {seed}{fewer}); "
         "not comparable with a full ranking, and may order models differently"
     )
-    return _result(name or scorer_name(scorer), ranks, cases, settings, ranked, split)
 
 
-def _result(name: str, ranks: Ranks, cases: Cases, settings: EvalSettings, ranked: str, split: str) -> Result:
+def measured(
+    name: str, ranks: Ranks, cases: Cases, ranked: str, split: str, settings: EvalSettings = DEFAULTS
+) -> Result:
+    """Ranks as a result; `ranked` and `split` say in words what was ranked and where the cases come from."""
     ks = ", ".join(map(str, settings.ks))
     protocol = f"{ranked}; {split}, {len(ranks.greater):,} cases; k = {ks}; expected values where scores are tied"
     return Result(name, metrics(ranks, settings.ks), protocol, np.asarray(cases.users))
