@@ -59,8 +59,8 @@ class Result:
 
     def interval(self, n: int = 2000, seed: int = 0, level: float = 0.95) -> dict[str, tuple[float, float]]:
         """Metric -> (low, high), all metrics on the same `n` resamples; nan where there is no case."""
-        means = _resampled_means(list(self.per_case.values()), n, seed, self.units)
-        return {m: _percentiles(row, level) for m, row in zip(self.per_case, means, strict=True)}
+        means = resampled_means(list(self.per_case.values()), n, seed, self.units)
+        return {m: percentiles(row, level) for m, row in zip(self.per_case, means, strict=True)}
 
     def where(self, mask: np.ndarray, group: str) -> Result:
         """Only the cases where `mask` (C,) is true; the protocol says so in the words of `group`."""
@@ -97,7 +97,7 @@ def stack(results: Sequence[Result], name: str | None = None) -> Result:
     Raises:
         DataError: for no result, or for results of different protocols or cases.
     """
-    _check_comparable(results)
+    check_comparable(results)
     per_case = {m: np.concatenate([np.atleast_2d(r.per_case[m]) for r in results]) for m in results[0].per_case}
     return replace(results[0], name=name or results[0].name, per_case=per_case)
 
@@ -115,7 +115,7 @@ def compare(
         DataError: for results of different protocols or cases: such numbers must not share a table.
         SettingsError: for an unknown metric or an unknown name in `against`.
     """
-    _check_comparable(results)
+    check_comparable(results)
     metrics = tuple(metrics or results[0].metrics)
     for metric in metrics:
         if any(metric not in r.per_case for r in results):
@@ -146,7 +146,7 @@ def bootstrap_interval(
     values: np.ndarray, n: int = 2000, seed: int = 0, level: float = 0.95, units: np.ndarray | None = None
 ) -> tuple[float, float]:
     """The interval (low, high) of the mean of `values`, (C,) or (seeds, C); see the top of this file."""
-    return _percentiles(_resampled_means([values], n, seed, units)[0], level)
+    return percentiles(resampled_means([values], n, seed, units)[0], level)
 
 
 def paired_bootstrap(
@@ -161,9 +161,9 @@ def paired_bootstrap(
 
     `p` doubles the smaller share of resampled differences on one side of zero, and is never below 2 / (n + 1).
     """
-    means_a, means_b = _resampled_means([a, b], n, seed, units)
+    means_a, means_b = resampled_means([a, b], n, seed, units)
     diffs = means_a - means_b
-    low, high = _percentiles(diffs, level)
+    low, high = percentiles(diffs, level)
     if np.isnan(diffs).all():
         return Paired(float("nan"), low, high, float("nan"))
     side = min((diffs <= 0).sum(), (diffs >= 0).sum())
@@ -187,13 +187,13 @@ def road_interval(
     All three means move together from resample to resample. The bounds are nan where some resample has no road.
     """
     arrays = [model, popularity, ceiling]
-    roads = np.array([road(*means) for means in _resampled_means(arrays, n, seed, units).T])  # (n,)
+    roads = np.array([road(*means) for means in resampled_means(arrays, n, seed, units).T])  # (n,)
     if np.size(model) == 0:
         return float("nan"), float("nan"), float("nan")
-    return road(*(float(np.mean(a)) for a in arrays)), *_percentiles(roads, level)
+    return road(*(float(np.mean(a)) for a in arrays)), *percentiles(roads, level)
 
 
-def _resampled_means(arrays: Sequence[np.ndarray], n: int, seed: int, units: np.ndarray | None) -> np.ndarray:
+def resampled_means(arrays: Sequence[np.ndarray], n: int, seed: int, units: np.ndarray | None) -> np.ndarray:
     """The means of A arrays on the same `n` resamples, (A, n). Each array is (C,) or (seeds, C)."""
     if n < 1:
         raise SettingsError(f"a bootstrap needs at least 1 resample, got {n}")
@@ -240,14 +240,14 @@ def _counts(rng: np.random.Generator, n: int, k: int) -> np.ndarray:
     return out
 
 
-def _percentiles(means: np.ndarray, level: float) -> tuple[float, float]:
+def percentiles(means: np.ndarray, level: float) -> tuple[float, float]:
     if not 0 < level < 1:
         raise SettingsError(f"the level of an interval lies between 0 and 1, got {level}")
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
-def _check_comparable(results: Sequence[Result]) -> None:
+def check_comparable(results: Sequence[Result]) -> None:
     if not results:
         raise DataError("no results were given")
     first = results[0]

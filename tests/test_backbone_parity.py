@@ -111,8 +111,8 @@ def bert_with_weights_of(model: IDRecommender) -> nn.Module:
 
     config = BertConfig(
         vocab_size=ITEMS + 1, hidden_size=WIDTH, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
-        layer_norm_eps=1e-5, intermediate_size=4 * WIDTH, hidden_act="gelu", max_position_embeddings=SLOTS + 1, type_vocab_size=1,
-        pad_token_id=0, attn_implementation="eager",
+        layer_norm_eps=1e-5, intermediate_size=4 * WIDTH, hidden_act="gelu",
+        max_position_embeddings=SLOTS + 1, type_vocab_size=1, pad_token_id=0, attn_implementation="eager",
     )  # fmt: skip
     bert = BertForMaskedLM(config).double().eval()
     ours = model.backbone
