@@ -59,7 +59,7 @@ def test_a_family_of_one_is_an_ordinary_interval_and_a_larger_one_is_wider():
     width = {k: g.high - g.low for k, g in everything.items()}
     assert 1.2 < width["m0"] / (one.high - one.low) < 1.8  # ten normal ones: 2.8 standard errors for 1.96
     assert everything["m0"].low > 0 and everything["m0"].p < 0.05 < everything["m1"].p
-    thrice = simultaneous({i: pairs["m0"] for i in range(3)}, "m")[0]
+    thrice = simultaneous(dict.fromkeys(range(3), pairs["m0"]), "m")[0]
     assert (thrice.low, thrice.high) == pytest.approx((one.low, one.high))  # saying one thing thrice costs nothing
 
 
