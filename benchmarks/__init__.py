@@ -1,0 +1,1 @@
+"""Measurements, one script each; README.md says what each of them measures."""

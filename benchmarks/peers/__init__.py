@@ -1,0 +1,1 @@
+"""One module per framework that `bench_peers.py` drives, each in an environment of its own."""

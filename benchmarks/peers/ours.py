@@ -1,0 +1,101 @@
+"""This package: the same model size, trained by `dmesr_core.train.fit`, ranked by `dmesr_core.evaluate`."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dmesr_core.backbones import BackboneSettings, IDRecommender
+from dmesr_core.evaluate import EvalSettings, evaluate, metrics, model_scorer, rank_cases
+from dmesr_core.interactions import Interactions, Sequences
+from dmesr_core.sequences import Cases
+from dmesr_core.train import TrainSettings, fit, known_items
+
+from . import common
+
+
+class Ours(common.Peer):
+    package, loss, own_name = "dmesr-core", "full softmax cross-entropy", "dmesr_core.evaluate"
+    clock_steps = (1, 2)  # `fit` tells of epochs only: the first is the warm-up, at least two more are measured
+
+    def __init__(self, settings: common.RunSettings, data: common.Data):
+        s = self.settings = settings
+        users = np.repeat(np.arange(len(data.sequences)), [len(q) for q in data.sequences])
+        items, times = np.concatenate(data.sequences), np.concatenate([np.arange(len(q)) for q in data.sequences])
+        self.split = Interactions.from_columns(users, items, times, data.n_items).leave_one_out()
+        self.n_items, self.columns = data.n_items, np.arange(-1, data.n_items)
+        self.rows_per_epoch = int((self.split.train.lengths > 1).sum())
+        # A history longer than the model reads is cut into pieces: each event but the first of a user is predicted.
+        self.targets_per_epoch = int((self.split.train.lengths - 1).clip(min=0).sum())
+        layers = 1 if s.model == "gru4rec" else s.layers
+        backbone = BackboneSettings(s.model, s.width, s.max_len, layers, s.heads, s.dropout)
+        self.module = IDRecommender(backbone, known_items(self.split))
+
+    def train(self, clock: common.Clock, watch: common.Watch) -> None:
+        """Time is up at the end of an epoch for speed, and when `fit` says so for quality."""
+        s = self.settings
+        own = {} if s.phase == "speed" else json.loads(s.ours)
+        base = dict(batch_size=s.batch_size, learning_rate=s.learning_rate, seed=s.seed)
+
+        def tick(model: torch.nn.Module) -> float:
+            """Called after each epoch in place of validation: nothing is validated, the last weights stay."""
+            if clock.step(self.rows_per_epoch, self.targets_per_epoch) and s.phase == "speed":
+                raise common.TimeUp
+            return float(clock.seen)
+
+        clock.start()
+        try:
+            if s.phase == "converge":
+                settings = TrainSettings(**base | {"epochs": 200, "patience": s.patience} | own)
+                self.report = fit(self.module, self.split, settings, progress=False)
+                watch.valid = self.report.valid
+                clock.step(0, 0)
+            else:
+                limit = {} if s.phase == "speed" else {"max_seconds": s.seconds}
+                settings = TrainSettings(**base | {"epochs": 10_000, "patience": 10_000} | limit | own)
+                self.report = fit(self.module, self.split, settings, validate=tick, progress=False)
+                clock.elapsed = time.perf_counter() - clock.began
+        except common.TimeUp:
+            pass
+
+    def prepare_scoring(self) -> None:
+        self.scorer = model_scorer(self.module, self.n_items)
+
+    def score(self, histories: list[np.ndarray]) -> Tensor:
+        return self.scorer(histories, np.arange(len(histories)))[:, 1:]
+
+    def own_ranking(self, histories: list[np.ndarray], targets: np.ndarray) -> tuple[float, dict[str, float]]:
+        cases = _cases(histories, targets)
+        began = time.perf_counter()
+        ranks = rank_cases(
+            model_scorer(self.module, self.n_items), cases, self.n_items, EvalSettings(mask_seen=False)
+        )
+        seconds = time.perf_counter() - began
+        return seconds, {name: float(value.mean()) for name, value in metrics(ranks, (10,)).items()}
+
+    def own_evaluation(self, users: int) -> tuple[float, dict[str, float]]:
+        test = self.split.test
+        cases = _cases([test.histories[c] for c in range(users)], test.targets[:users])
+        began = time.perf_counter()
+        result = evaluate(model_scorer(self.module, self.n_items), cases, self.n_items)
+        return time.perf_counter() - began, {name: float(value) for name, value in result.mean().items()}
+
+    def extra(self) -> dict:
+        return {
+            "targets_per_epoch": self.targets_per_epoch,
+            "softmax_items": int(self.module.known.sum()),
+            "train_settings": json.loads(self.settings.ours),
+        }
+
+
+def _cases(histories: list[np.ndarray], targets: np.ndarray) -> Cases:
+    numbers = np.arange(len(targets))
+    return Cases(Sequences.from_lists(histories), targets, numbers.astype(np.float64), numbers)
+
+
+if __name__ == "__main__":
+    common.main(Ours)
