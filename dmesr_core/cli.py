@@ -1,4 +1,4 @@
-"""The command `dmesr`: make the book, or extract features of one's own catalogue."""
+"""The command `dmesr`: make the book, extract features of one's own catalogue, or run an experiment."""
 
 from __future__ import annotations
 
@@ -87,6 +87,36 @@ def _write_descriptions(file: Path, ids: tuple[str, ...], features: Any) -> None
         rows.writerows(zip(ids, features.descriptions_picture[1:], features.descriptions_text[1:], strict=True))
 
 
+def _experiment(options: argparse.Namespace) -> None:
+    from dmesr_core import grids
+    from dmesr_core.experiments import results_file, run_grid
+    from dmesr_core.rows import write_rows
+
+    if options.list or not options.grid:
+        for grid in grids.GRIDS.values():
+            runs = sum(len(some) for part in grids.whole(grid) for some in grids.jobs(part).values())
+            _say(f"{grid.name:<26} {runs:>4} runs  {grid.title}")
+        return
+    parts = grids.whole(grids.get(options.grid, options.profile), options.profile)
+    if options.out and len(parts) > 1:
+        raise SettingsError(f"{options.grid} writes a file for each of its {len(parts)} parts: run one part with --out")
+    rows, failures = run_grid(
+        options.grid, options.profile, options.data_dir or None, workers=options.workers, train=not options.stored
+    )
+    for part in parts:
+        file = Path(options.out) if options.out else results_file(part.name)
+        if options.profile == "smoke" and not options.out:
+            _say(f"{part.name}: {len(rows[part.name])} rows; those of profile smoke are written with --out only")
+            continue
+        write_rows(rows[part.name], file)
+        wanted = sum(len(some) for some in grids.jobs(part).values())
+        _say(f"{part.name}: {len(rows[part.name])} of {wanted} rows written to {file}")
+    for failure in failures:
+        print(f"failed: {failure.what}: {failure.error}", file=sys.stderr)
+    if failures:
+        raise DataError(f"{len(failures)} trainings failed; the others are kept, the same command tries these again")
+
+
 def _say(line: str) -> None:
     print(line, flush=True)
 
@@ -114,6 +144,16 @@ def _parser() -> argparse.ArgumentParser:
     extract.add_argument("folder", help="folder of the catalogue")
     extract.add_argument("--mllm", default="tiny", help="tiny, a hub name, or a folder (default: %(default)s)")
     extract.add_argument("--out", default="", help="where the features go (default: into the catalogue's folder)")
+
+    experiment = verbs.add_parser("experiment", help="run a named experiment, or what is left of it")
+    experiment.set_defaults(do=_experiment)
+    experiment.add_argument("grid", nargs="?", default="", help="its name; without one, all are listed")
+    experiment.add_argument("--list", action="store_true", help="list all experiments")
+    experiment.add_argument("--profile", default="cpu", help="smoke: a tiny run on tiny data (default: %(default)s)")
+    experiment.add_argument("--data-dir", default="", help="folder of the data set, for all but the bazaar")
+    experiment.add_argument("--workers", type=int, default=None, help="trainings side by side (default: one per core)")
+    experiment.add_argument("--out", default="", metavar="FILE", help="where the rows go (default: into the package)")
+    experiment.add_argument("--stored", action="store_true", help="train nothing: write the rows that are there")
     return parser
 
 
