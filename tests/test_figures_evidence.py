@@ -1,5 +1,6 @@
 """Plots of many comparisons draw what they are given, and name everything once."""
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
@@ -73,6 +74,17 @@ def test_two_protocols_join_the_pairs_that_change_order():
 def test_ties_are_no_change_of_order():
     assert evidence.changes_of_order([(1, 1), (1, 2), (2, 1), (0, 3)]) == [(0, 3), (1, 2), (1, 3), (2, 3)]
     assert evidence.changes_of_order([]) == []
+
+
+def test_a_sampled_hit_depends_on_how_many_are_drawn():
+    chance = evidence.chance_of_hit
+    assert chance(np.array([10, 11]), 100, 10, 99).tolist() == [1, 0]  # all are drawn: the full ranking
+    assert chance(np.array([1, 10]), 1000, 10, 100).tolist() == [1, 1]
+    assert chance(np.array([3]), 5, 1, 2)[0] == pytest.approx(1 / 6)  # two of four, both below: 1 of 6 pairs
+    fig = evidence.what_counts(1000, 10, 100)
+    full, sampled = (line.get_ydata() for line in fig.axes[0].lines)
+    assert full.sum() < sampled.sum()
+    assert fig.axes[0].get_xscale() == "log"
 
 
 def test_ranks_run_from_the_best_and_show_the_critical_difference():

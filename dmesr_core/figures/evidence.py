@@ -98,6 +98,28 @@ def changes_of_order(points: Sequence[tuple[float, float]]) -> list[tuple[int, i
     return [(i, j) for i, j in pairs if (points[i][0] - points[j][0]) * (points[i][1] - points[j][1]) < 0]
 
 
+def what_counts(n_items: int, k: int, negatives: int) -> Figure:
+    """The chance of a hit at `k` for a target of each rank: when all compete, and among random `negatives`."""
+    rank = np.unique(np.geomspace(1, n_items, 200).round().astype(int))
+    full, sample = (rank <= k).astype(float), chance_of_hit(rank, n_items, k, negatives)
+    fig, ax = plt.subplots(figsize=(6.4, 2.9))
+    ax.plot(rank, full, color=look(0).colour, label=f"all {n_items:,} items compete", drawstyle="steps-post")
+    ax.plot(rank, sample, color=look(1).colour, ls="--", label=f"{negatives} random items compete")
+    ax.set_xscale("log")
+    ax.set_xlabel("rank of the target among all items")
+    ax.set_ylabel(f"chance to count in HR@{k}")
+    ax.legend(loc="lower left")
+    plt.close(fig)
+    return fig
+
+
+def chance_of_hit(rank: np.ndarray, n_items: int, k: int, negatives: int) -> np.ndarray:
+    """Chance that fewer than `k` of the `negatives` drawn from the other items rank above a target of this rank."""
+    from scipy.stats import hypergeom
+
+    return hypergeom.cdf(k - 1, n_items - 1, np.asarray(rank) - 1, min(negatives, n_items - 1))
+
+
 def ranks(average: Mapping[str, Interval], critical: float, n_cells: str) -> Figure:
     """Average ranks on one line, best at the left, with intervals, and Nemenyi's critical difference for comparison.
 
