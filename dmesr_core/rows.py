@@ -25,7 +25,7 @@ from dmesr_core.ranking import DEFAULTS, Ranks
 from dmesr_core.sequences import Split
 from dmesr_core.statistics import Result
 
-PROTOCOLS = ("full", "unmasked", "sampled")  # see `experiments.test_ranks`
+PROTOCOLS = ("full", "unmasked", "sampled")  # see `trainings.ranks_under_protocols`
 _FAR = 255  # ranks from here on are one and the same: no metric looks so far down
 _HEAD, _COLD, _LONG = 1, 2, 4  # bits of what a case is
 
