@@ -1,4 +1,4 @@
-"""What every framework's run shares: settings, data, clock, ranking, memory, calibration and the row that comes out.
+"""What every framework's run shares: its settings, the data, what a wrapper fills in, and the row that comes out.
 
 Runs inside each framework's own environment, so it needs nothing but numpy and torch. A wrapper builds a `Peer`, and
 `main` measures it: set-up, training, full ranking, the framework's own evaluator, quality.
@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import math
 import os
-import platform
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-NEVER = -1e30  # the score of an item that cannot win; finite, so that no framework stumbles over it
+from .instruments import Clock, TimeUp, peak_megabytes, quality, rank, square_gflops
+
+__all__ = ["Clock", "Data", "Peer", "RunSettings", "TimeUp", "Watch", "batches", "main", "pad_left", "read_data"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class RunSettings:
     learning_rate: float = 1e-3
     dropout: float = 0.2
     mask_probability: float = 0.2  # cloze: share of positions hidden
-    own_users: int = 2000  # users that the framework's own evaluator is given
+    own_users: int = 5000  # users that the framework's own evaluator is given
     score_users: int = 0  # users of the full ranking; 0: all
     patience: int = 5  # converge: epochs without a better validation NDCG@10 before training stops
     ours: str = "{}"  # JSON: training settings of our own for the phases wall and converge
@@ -92,59 +91,6 @@ def pad_left(sequences: list[np.ndarray], length: int, padding: int = 0) -> np.n
     return out
 
 
-class TimeUp(Exception):
-    """The training time is used up: for loops that cannot be told to stop."""
-
-
-class Clock:
-    """Counts training from its first batch; speed is counted behind the warm-up.
-
-    A "step" is an optimizer step, or an epoch where the loop tells of nothing smaller.
-    """
-
-    def __init__(self, settings: RunSettings, warm_up: int | None = None, steps: int | None = None):
-        self.limit, self.phase, self.threads = settings.seconds, settings.phase, settings.threads
-        self.warm_up = settings.warm_up if warm_up is None else warm_up
-        self.at_least = settings.steps if steps is None else steps
-        self.began: float | None = None
-        self.began_at = math.nan  # the same moment as seconds since 1970, which other processes understand
-        self.seen, self.elapsed = 0, 0.0
-        self.marks: list[tuple[float, int, int]] = []  # (seconds, rows, targets) from the end of the warm-up on
-        self.rows = self.targets = 0
-
-    def start(self) -> None:
-        """The first batch is about to be trained on; later calls do nothing."""
-        if self.began is None:
-            torch.set_num_threads(self.threads)  # some frameworks choose their own number
-            self.began, self.began_at = time.perf_counter(), time.time()
-
-    def step(self, rows: int, targets: int) -> bool:
-        """A step is done, it had so many rows (histories) and predicted positions. Returns whether time is up."""
-        assert self.began is not None
-        self.elapsed = time.perf_counter() - self.began
-        self.seen, self.rows, self.targets = self.seen + 1, self.rows + rows, self.targets + targets
-        if self.seen >= self.warm_up:
-            self.marks.append((self.elapsed, self.rows, self.targets))
-        return self.is_up
-
-    @property
-    def is_up(self) -> bool:
-        enough = self.phase != "speed" or len(self.marks) > self.at_least
-        return enough and self.elapsed >= self.limit
-
-    def speed(self) -> dict[str, float]:
-        """Rows, targets and steps per second behind the warm-up."""
-        if len(self.marks) < 2:
-            return {}
-        (t0, rows0, targets0), (t1, rows1, targets1) = self.marks[0], self.marks[-1]
-        span = t1 - t0
-        return {
-            "rows_per_second": (rows1 - rows0) / span,
-            "targets_per_second": (targets1 - targets0) / span,
-            "seconds_per_step": span / (len(self.marks) - 1),
-        }
-
-
 class Watch:
     """Early stopping for frameworks trained until convergence: all are watched alike, by the shared ranking."""
 
@@ -189,6 +135,7 @@ class Peer:
     columns: np.ndarray
     rows_per_epoch: int
     own_name = "none"  # what the framework's own evaluator is called
+    clock_steps: tuple[int, ...] = ()  # steps of warm-up and least number of steps behind it, if not as usual
 
     def train(self, clock: Clock, watch: Watch) -> None:
         """Train until `clock.step` says that time is up, or `watch.epoch` that it is enough."""
@@ -214,81 +161,6 @@ class Peer:
         return {}
 
 
-@dataclass(frozen=True)
-class Ranked:
-    """Where the targets of C cases stand, and how long that took."""
-
-    greater: np.ndarray  # (C,) items that score higher than the target
-    ties: np.ndarray  # (C,) items that score the same, the target included
-    greater_masked: np.ndarray  # the same without the items of the history
-    ties_masked: np.ndarray
-    score_seconds: float
-    count_seconds: float  # of the ranking without masking
-
-
-def rank(peer: Peer, histories: list[np.ndarray], targets: np.ndarray, batch_size: int = 256) -> Ranked:
-    """Rank each target among all items by what `peer.score` says: the same code for all frameworks.
-
-    A target without a column is ranked behind everything; other items without a column are behind all others.
-    """
-    counts = np.zeros((4, len(targets)), np.int64)
-    began = time.perf_counter()
-    peer.prepare_scoring()
-    scoring, counting = time.perf_counter() - began, 0.0
-    columns = peer.columns
-    for start in range(0, len(targets), batch_size):
-        batch = histories[start : start + batch_size]
-        began = time.perf_counter()
-        with torch.no_grad():
-            scores = peer.score(batch).numpy()  # (B, C)
-        scored = time.perf_counter()
-        wanted = columns[targets[start : start + batch_size]]  # (B,)
-        bars = np.where(wanted >= 0, scores[np.arange(len(batch)), wanted], np.float32(-np.inf))
-        for at, (row, bar) in enumerate(zip(scores, bars, strict=True), start=start):
-            counts[0, at], counts[1, at] = np.count_nonzero(row > bar), np.count_nonzero(row == bar)
-        scoring, counting = scoring + scored - began, counting + time.perf_counter() - scored
-        for at, (row, bar, history) in enumerate(zip(scores, bars, batch, strict=True), start=start):
-            seen = np.unique(history[history != targets[at]])
-            seen = row[columns[seen][columns[seen] >= 0]]
-            counts[2, at] = counts[0, at] - np.count_nonzero(seen > bar)
-            counts[3, at] = counts[1, at] - np.count_nonzero(seen == bar)
-    counts[1::2][:, columns[targets] < 0] = 1  # it ties with nothing but itself
-    return Ranked(*counts, scoring, counting)
-
-
-def quality(greater: np.ndarray, ties: np.ndarray, k: int = 10) -> dict[str, float]:
-    """Mean HR@k and NDCG@k; tied items are in random order, so each case counts by its expected value."""
-    gain = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(2, k + 2)))])  # sum of the gains of the first ranks
-    first, last = np.minimum(greater, k), np.minimum(greater + ties, k)
-    return {
-        f"hr@{k}": float(((last - first) / ties).mean()),
-        f"ndcg@{k}": float(((gain[last] - gain[first]) / ties).mean()),
-    }
-
-
-def square_gflops(size: int = 1024, seconds: float = 0.6) -> float:
-    """Billions of floating-point operations per second that a product of two square matrices reaches (median)."""
-    a = torch.randn(size, size)
-    times: list[float] = []
-    until = time.perf_counter() + seconds
-    while time.perf_counter() < until or len(times) < 5:
-        began = time.perf_counter()
-        a @ a
-        times.append(time.perf_counter() - began)
-    return 2 * size**3 / float(np.median(times)) / 1e9
-
-
-def peak_megabytes() -> float:
-    """Largest resident memory of this process so far."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        # getrusage would count the memory of the process that started this one, if that was larger.
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 1024
-    unit = 1 if platform.system() == "Darwin" else 1024  # bytes there, kilobytes elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
-
-
 def batches(n: int, size: int, generator: np.random.Generator) -> Iterator[np.ndarray]:
     """Row numbers of one epoch in random order, `size` at a time."""
     order = generator.permutation(n)
@@ -311,7 +183,7 @@ def measure(settings: RunSettings, build: Callable[[RunSettings, Data], Peer], s
     imported = peak_megabytes()
     data = read_data(settings.path)
     peer = build(settings, data)
-    clock = Clock(settings, *getattr(peer, "clock_steps", ()))
+    clock = Clock(settings, *peer.clock_steps)
     watch = Watch(settings, data, clock)
     peer.train(clock, watch)
     watch.restore(peer)

@@ -30,7 +30,9 @@ class Ours(common.Peer):
         self.n_items, self.columns = data.n_items, np.arange(-1, data.n_items)
         self.rows_per_epoch = int((self.split.train.lengths > 1).sum())
         # A history longer than the model reads is cut into pieces: each event but the first of a user is predicted.
-        self.targets_per_epoch = int((self.split.train.lengths - 1).clip(min=0).sum())
+        # How many positions the cloze hides is drawn, and not told.
+        targets = int((self.split.train.lengths - 1).clip(min=0).sum())
+        self.targets_per_epoch = 0 if s.model == "bert4rec" else targets
         layers = 1 if s.model == "gru4rec" else s.layers
         backbone = BackboneSettings(s.model, s.width, s.max_len, layers, s.heads, s.dropout)
         self.module = IDRecommender(backbone, known_items(self.split))
@@ -39,7 +41,9 @@ class Ours(common.Peer):
         """Time is up at the end of an epoch for speed, and when `fit` says so for quality."""
         s = self.settings
         own = {} if s.phase == "speed" else json.loads(s.ours)
-        base = dict(batch_size=s.batch_size, learning_rate=s.learning_rate, seed=s.seed)
+        base = dict(
+            batch_size=s.batch_size, learning_rate=s.learning_rate, mask_probability=s.mask_probability, seed=s.seed
+        )
 
         def tick(model: torch.nn.Module) -> float:
             """Called after each epoch in place of validation: nothing is validated, the last weights stay."""

@@ -1,0 +1,151 @@
+"""From rows to ratios: what the runs of one turn say about each other, and tables of it."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+OURS = "ours"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Something that is measured in every run, and compared as "ours against a peer" (above 1: ours is better)."""
+
+    name: str
+    key: str  # in the row of a peer
+    ours: str = ""  # in our row, if it is called otherwise there
+    more: bool = True  # whether more is better
+
+
+SPEED = (
+    Measure("training targets per second", "targets_per_second"),
+    Measure("time per epoch", "seconds_per_epoch", more=False),
+    Measure("full ranking, our code against theirs in the shared ranking", "rank_users_per_second",
+            "own_ranking_users_per_second"),
+    Measure("full ranking, both in the shared ranking", "rank_users_per_second"),
+    Measure("own evaluators", "own_users_per_second"),
+    Measure("peak memory of training", "peak_mb_trained", more=False),
+    Measure("import and set-up", "setup_seconds", more=False),
+)  # fmt: skip
+QUALITY = (
+    Measure("NDCG@10, seen items not masked", "quality.ndcg@10"),
+    Measure("HR@10, seen items not masked", "quality.hr@10"),
+    Measure("NDCG@10, seen items masked", "quality_masked.ndcg@10"),
+    Measure("HR@10, seen items masked", "quality_masked.hr@10"),
+)
+TIMES = (
+    ("set-up s", "setup_seconds", ".1f"), ("targets/s", "targets_per_second", ",.0f"),
+    ("rows/s", "rows_per_second", ",.0f"), ("s/epoch", "seconds_per_epoch", ".1f"),
+    ("scored/s", "score_users_per_second", ",.0f"), ("ranked/s", "rank_users_per_second", ",.0f"),
+    ("own ranked/s", "own_ranking_users_per_second", ",.0f"), ("own eval/s", "own_users_per_second", ",.0f"),
+    ("peak MB", "peak_mb_trained", ",.0f"), ("GFLOP/s", "gflops_before", ".0f"), ("after", "gflops_after", ".0f"),
+)  # fmt: skip
+FOUND = (
+    ("trained s", "train_seconds", ".0f"), ("epochs", "train_epochs", ".1f"), ("HR@10", "quality.hr@10", ".4f"),
+    ("NDCG@10", "quality.ndcg@10", ".4f"), ("HR@10 masked", "quality_masked.hr@10", ".4f"),
+    ("NDCG@10 masked", "quality_masked.ndcg@10", ".4f"),
+)  # fmt: skip
+
+
+def value(row: dict, key: str) -> float | None:
+    """The number called `key` in a row; a dot goes one level down; None where there is no such number."""
+    for part in key.split("."):
+        if not isinstance(row, dict) or part not in row:
+            return None
+        row = row[part]
+    return row  # type: ignore[return-value]
+
+
+def paired_ratios(rows: Iterable[dict], peer: str, measure: Measure) -> list[float]:
+    """Ours against `peer`, turn by turn: runs of one turn stand side by side in time."""
+    turns: dict[int, dict[str, float]] = {}
+    for row in rows:
+        key = (measure.ours or measure.key) if row["peer"] == OURS else measure.key
+        number = value(row, key)
+        if row["peer"] in (OURS, peer) and number:
+            turns.setdefault(row["turn"], {})["ours" if row["peer"] == OURS else "theirs"] = number
+    pairs = [(t["ours"], t["theirs"]) for _, t in sorted(turns.items()) if len(t) == 2]
+    return [ours / theirs if measure.more else theirs / ours for ours, theirs in pairs]
+
+
+def ratios(rows: Sequence[dict]) -> list[dict]:
+    """Median and range of the paired ratios, for each data set, model, phase, peer and measure."""
+    out = []
+    for data, model, phase, group in grouped(rows):
+        for measure in SPEED if phase == "speed" else QUALITY:
+            for peer in _peers(group):
+                found = paired_ratios(group, peer, measure)
+                if peer != OURS and found:
+                    out.append({
+                        "data": data, "model": model, "phase": phase, "measure": measure.name, "peer": peer,
+                        "median": statistics.median(found), "low": min(found), "high": max(found), "turns": len(found),
+                    })  # fmt: skip
+    return out
+
+
+def product_share(row: dict) -> float | None:
+    """Share of this machine's square matrix product that training reaches, counting the item product alone.
+
+    Operations of an epoch: 3 products (forward, gradients of both factors) x 2 (multiply, add) x targets x items of
+    the softmax x width. The rest of the work (encoder, optimizer) counts as none, so the true share is higher.
+    """
+    parts = [value(row, k) for k in ("targets_per_epoch", "softmax_items", "width", "seconds_per_epoch")]
+    if not all(parts):
+        return None
+    targets, items, width, seconds = parts
+    reached = 3 * 2 * targets * items * width / seconds / 1e9
+    return reached / statistics.mean((row["gflops_before"], row["gflops_after"]))
+
+
+def grouped(rows: Sequence[dict]) -> list[tuple[str, str, str, list[dict]]]:
+    """Rows of one data set, model and phase together, in order of appearance."""
+    groups: dict[tuple[str, str, str], list[dict]] = {}
+    for row in rows:
+        groups.setdefault((row["data"], row["model"], row["phase"]), []).append(row)
+    return [(*key, group) for key, group in groups.items()]
+
+
+def text(rows: Sequence[dict]) -> str:
+    """All of it as tables for a terminal."""
+    lines: list[str] = []
+    compared = ratios(rows)
+    for data, model, phase, group in grouped(rows):
+        title = {"speed": "speed", "wall": "quality after equal training time", "converge": "quality at convergence"}
+        lines += ["", f"{data}, {model}: {title[phase]} (medians of {1 + max(r['turn'] for r in group)} turns)"]
+        columns = TIMES if phase == "speed" else FOUND
+        table = [["", *(name for name, _, _ in columns)]]
+        for peer in _peers(group):
+            mine = [row for row in group if row["peer"] == peer]
+            table.append([peer, *(_median(mine, key, form) for _, key, form in columns)])
+        lines += _aligned(table)
+        shares = [share for row in group if phase == "speed" and (share := product_share(row)) is not None]
+        if shares:
+            lines.append(f"ours reaches {statistics.median(shares):.0%} of the square matrix product of the same run "
+                         f"({min(shares):.0%} to {max(shares):.0%}), counting the item product alone")  # fmt: skip
+        table = [["ours against", "", "median", "lowest", "highest"]]
+        for r in compared:
+            if (r["data"], r["model"], r["phase"]) == (data, model, phase):
+                table.append([r["peer"], r["measure"], *(f"{r[k]:.2f}" for k in ("median", "low", "high"))])
+        if len(table) > 1:
+            lines += ["", *_aligned(table, left=2)]
+    return "\n".join(lines)
+
+
+def _peers(rows: Sequence[dict]) -> list[str]:
+    return list(dict.fromkeys(row["peer"] for row in sorted(rows, key=lambda row: row["peer"] != OURS)))
+
+
+def _median(rows: Sequence[dict], key: str, form: str) -> str:
+    numbers = [number for row in rows if (number := value(row, key)) is not None]
+    return format(statistics.median(numbers), form) if numbers else "-"
+
+
+def _aligned(table: Sequence[Sequence[str]], left: int = 1) -> list[str]:
+    """Rows as lines; the first `left` columns begin at one place, the others end at one."""
+    widths = [max(len(row[k]) for row in table) for k in range(len(table[0]))]
+    return [
+        "  ".join(c.ljust(w) if k < left else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True)))
+        for row in table
+    ]
