@@ -137,3 +137,43 @@ def test_extract_writes_features_and_descriptions(write_folder, monkeypatch, cap
 def test_extract_names_what_is_wrong(tmp_path, capsys):
     assert cli.main(["extract", str(tmp_path)]) == 1
     assert "items.csv" in capsys.readouterr().err
+
+
+def test_experiments_are_listed(capsys):
+    assert cli.main(["experiment", "--list"]) == 0
+    said = capsys.readouterr().out
+    assert "three_backbones_movielens" in said and "76 runs" in said
+
+
+def test_an_experiment_writes_its_rows(tmp_path, capsys, monkeypatch):
+    from dmesr_core import grids, trainings
+    from dmesr_core.rows import read_rows
+    from dmesr_core.variants import VARIANTS
+
+    block = grids.Block((grids.Data("bazaar"),), {n: VARIANTS[n] for n in ("popularity", "id_only")}, seeds=1)
+    monkeypatch.setitem(grids.GRIDS, "few", grids.Grid("few", "for a test", (block,)))
+    monkeypatch.setenv("DMESR_CACHE", str(tmp_path / "cache"))
+    command = ["experiment", "few", "--profile", "smoke", "--workers", "1", "--out", str(tmp_path / "few.jsonl")]
+
+    def fail(*_, **__):
+        raise ValueError("no luck")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(trainings, "fit", fail)
+        assert cli.main(command) == 1
+    said = capsys.readouterr()
+    assert "few: 1 of 2 rows written" in said.out
+    assert "failed: bazaar, leave-one-out: id_only on sasrec, seed 0: ValueError: no luck" in said.err
+    assert cli.main(command) == 0
+    assert "few: 2 of 2 rows written" in capsys.readouterr().out
+    first = (tmp_path / "few.jsonl").read_text()
+    assert cli.main([*command, "--stored"]) == 0
+    assert (tmp_path / "few.jsonl").read_text() == first
+    assert [row.get("variant") for row in read_rows(tmp_path / "few.jsonl")] == ["id_only", "popularity"]
+
+
+def test_an_unknown_experiment_is_named(capsys):
+    assert cli.main(["experiment", "all"]) == 1
+    assert "unknown grid 'all': choose one of" in capsys.readouterr().err
+    assert cli.main(["experiment", "three_backbones", "--out", "x"]) == 1
+    assert "run one part with --out" in capsys.readouterr().err

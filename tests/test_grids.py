@@ -1,0 +1,113 @@
+"""The named experiments: what they combine, in which order, and on what data."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from small_material import make_material
+
+from dmesr_core import grids
+from dmesr_core.errors import DataError, SettingsError
+from dmesr_core.grids import GRIDS, Block, Data, Grid, fewer_shoppers, get, jobs, materials, whole
+from dmesr_core.interactions import Interactions
+from dmesr_core.variants import VARIANTS, needs_of
+
+
+@pytest.mark.parametrize("name", list(GRIDS))
+def test_every_grid_can_be_spelled_out(name):
+    grid = get(name)
+    for part in whole(grid):
+        for data, some in jobs(part).items():
+            assert len(set(map(str, some))) == len(some) or name.startswith("losses")
+            assert all(needs_of(job.variant) is not None for job in some)
+            assert {job.grid for job in some} == {part.name}
+            assert data.split in ("leave-one-out", "global-time")
+
+
+def test_the_main_grid_compares_what_it_says():
+    parts = whole(get("three_backbones"))
+    assert len(parts) == 4
+    for part in parts:
+        (some,) = jobs(part).values()
+        trained = [job for job in some if job.name != "popularity"]
+        assert len(trained) == 3 * 5 * 5 and len(some) == len(trained) + 1
+        assert {job.backbone.name for job in trained} == {"sasrec", "gru4rec", "bert4rec"}
+        assert {job.name for job in trained} == {"id_only", "raw", "llm_esr", "llm_emb", "dmesr"}
+
+
+def test_seed_by_seed_and_longest_first():
+    (some,) = jobs(get("three_backbones_bazaar")).values()
+    assert [job.train.seed for job in some] == sorted(job.train.seed for job in some)
+    first = [job for job in some if job.train.seed == 0]
+    assert first[0].name == "llm_esr" and first[-1].name == "popularity"
+
+
+def test_ablations_change_one_thing_at_a_time():
+    some = jobs(get("ablations"))[Data("bazaar")]
+    for job in some:
+        if job.variant.kind == "dmesr":
+            assert len(job.variant.changes) <= 1
+    assert {"alpha=0.2", "temperature=0.5", "fine_tokens=4", "no_fusion"} <= {job.name for job in some}
+
+
+def test_the_tiny_grid_has_every_cell_of_the_large_one():
+    for name in ("three_backbones_sparse", "ablations"):
+        large, tiny = get(name), get(name, "smoke")
+        cells = [{(d, j.name, j.backbone.name) for d, some in jobs(g).items() for j in some} for g in (large, tiny)]
+        assert cells[0] == cells[1]
+        assert tiny.mini and all(job.train.epochs == 2 for some in jobs(tiny).values() for job in some)
+
+
+def test_mistakes_are_named():
+    with pytest.raises(SettingsError, match="unknown grid 'everything': choose one of three_backbones"):
+        get("everything")
+    odd = Grid("odd", "", (Block((Data("bazaar"),), {"id_only": VARIANTS["id_only"]}, trains=({"losss": "ce"},)),))
+    with pytest.raises(SettingsError, match="grid 'odd': training has no setting losss"):
+        jobs(odd)
+
+
+def test_data_that_is_not_there_is_asked_for(monkeypatch, tmp_path):
+    monkeypatch.delenv("DMESR_DATA", raising=False)
+    with pytest.raises(SettingsError, match="three_backbones_movielens.*'movielens'.*--data-dir.*movielens_posters/"):
+        materials(get("three_backbones_movielens"))
+    monkeypatch.setenv("DMESR_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="movielens_posters: there is no such folder"):
+        materials(get("three_backbones_movielens"))
+
+
+def test_material_of_a_tiny_grid():
+    grid = get("ablations", "smoke")
+    found = materials(grid)
+    full, half = found[Data("bazaar")], found[Data("bazaar", share=0.5)]
+    assert full.features is half.features and full.facts is half.facts is not None
+    assert len(half.split.train) == round(0.5 * len(full.split.train))
+    assert (half.name, half.share) == ("bazaar", 0.5)
+    time = materials(get("three_backbones_time", "smoke"))[Data("bazaar", "global-time")]
+    assert time.split.name == "global-time" and time.facts is None
+
+
+def test_no_features_are_made_where_none_are_needed(monkeypatch):
+    monkeypatch.setattr(grids, "extract", lambda *_: pytest.fail("extracted"))
+    plain = replace(get("three_backbones_bazaar", "smoke"), blocks=(Block((Data("bazaar"),), {"a": VARIANTS["id_only"]}),))  # fmt: skip
+    assert materials(plain)[Data("bazaar")].features is None
+
+
+def test_fewer_shoppers_ask_the_same_questions():
+    split = make_material().split
+    half, quarter = fewer_shoppers(split, 0.5), fewer_shoppers(split, 0.25)
+    assert fewer_shoppers(split, 1.0) is split
+    assert half.test is split.test and half.valid is split.valid
+    assert (len(half.train), len(quarter.train)) == (20, 10)
+    assert half.train_counts.sum() == half.train.lengths.sum() == len(half.train.items)
+    sequences = {tuple(s) for s in half.train}
+    assert all(tuple(s) in sequences for s in quarter.train)
+    with pytest.raises(SettingsError, match="share"):
+        fewer_shoppers(split, 0.0)
+
+
+def test_a_log_of_one_user_per_line(tmp_path):
+    (tmp_path / "Beauty.txt").write_text("7 3 1 2\n9 2 3 3 1\n")
+    log = grids._sequences(tmp_path / "Beauty.txt")
+    assert isinstance(log, Interactions) and (log.n_users, log.n_items) == (2, 3)
+    assert [h.tolist() for h in log.histories()] == [[3, 1, 2], [2, 3, 3, 1]]
+    assert np.array_equal(log.leave_one_out().test.targets, [2, 1])
