@@ -88,7 +88,8 @@ def test_material_of_a_tiny_grid():
 
 def test_no_features_are_made_where_none_are_needed(monkeypatch):
     monkeypatch.setattr(grids, "extract", lambda *_: pytest.fail("extracted"))
-    plain = replace(get("three_backbones_bazaar", "smoke"), blocks=(Block((Data("bazaar"),), {"a": VARIANTS["id_only"]}),))  # fmt: skip
+    only_ids = Block((Data("bazaar"),), {"a": VARIANTS["id_only"]})
+    plain = replace(get("three_backbones_bazaar", "smoke"), blocks=(only_ids,))
     assert materials(plain)[Data("bazaar")].features is None
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 
 import pytest
 from small_material import BACKBONE, TRAIN, make_material
@@ -17,12 +18,13 @@ from dmesr_core.workers import Failure, run_jobs
 
 
 def test_a_failure_is_named_and_the_others_are_kept(tmp_path):
-    good, bad = (Job(n, v, BACKBONE, TRAIN) for n, v in (("id_only", VARIANTS["id_only"]), ("cnn", Variant("id", {"depth": 3}))))  # fmt: skip
+    good = Job("id_only", VARIANTS["id_only"], BACKBONE, TRAIN)
+    bad = replace(good, name="deep", variant=Variant("id", {"depth": 3}))
     material = make_material()
     work = [(bad, material), (good, material)]
     failure, row = run_jobs(work, tmp_path, workers=2, progress=False)
     assert isinstance(failure, Failure) and isinstance(row, Row)
-    assert failure.what == "data, leave-one-out: cnn on sasrec, seed 0" and "depth" in failure.error
+    assert failure.what == "data, leave-one-out: deep on sasrec, seed 0" and "depth" in failure.error
     assert run_jobs(work, tmp_path, train=False)[0] is None  # a failure is not remembered
     assert run_jobs(work, tmp_path, train=False)[1].ranks == row.ranks
 
