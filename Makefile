@@ -14,6 +14,7 @@ SEED        ?= 0
 WORKERS     ?= 2
 TORCH_INDEX ?=
 WORLDS      ?= 1 2 3
+BENCH       ?=
 
 BIN       := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -22,7 +23,7 @@ TORCH     := $(shell grep '^torch==' requirements.lock)
 PIP       := $(BIN)/python -m pip --disable-pip-version-check
 QUIET     := --quiet --quiet
 
-.PHONY: help install book test lint types bench-mllm bench-extract bench-worlds lock clean
+.PHONY: help install book test lint types bench-mllm bench-extract bench-worlds bench-peers lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,6 +31,7 @@ help: ## show this list
 	@echo "  make book PROFILE=gpu                          smoke | cpu | gpu"
 	@echo "  make book DATA=movielens DATA_DIR=<folder>     the same chapters on real pictures and ratings"
 	@echo "  make book MLLM=<hub name or folder>            another multimodal LLM"
+	@echo "  make bench-peers BENCH=\"--wall 180\"           options of benchmarks/bench_peers.py (--help lists them)"
 	@echo "  make ... TORCH_INDEX=https://download.pytorch.org/whl/cpu   the CPU build of torch (several GB smaller)"
 
 $(INSTALLED): requirements.lock pyproject.toml
@@ -64,6 +66,9 @@ bench-extract: $(INSTALLED) ## extraction against a bare loop of generate; print
 
 bench-worlds: $(INSTALLED) ## chapter 6's comparison on worlds nobody tried (WORLDS="1 2 3"); one JSON line each
 	@DMESR_CACHE="$(CURDIR)/_build/cache" $(BIN)/python benchmarks/bench_worlds.py --worlds $(WORLDS)
+
+bench-peers: $(INSTALLED) ## RecBole, RecTools, RePlay and this package in turn; writes benchmarks/peers.json (BENCH, DMESR_DATA)
+	@$(BIN)/python -m benchmarks.bench_peers $(if $(TORCH_INDEX),--torch-index "$(TORCH_INDEX)") $(BENCH)
 
 lock: ## write requirements.lock anew from .venv (after installing what is wanted there)
 	@{ sed -n '/^#/p' requirements.lock; \

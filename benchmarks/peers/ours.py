@@ -55,16 +55,19 @@ class Ours(common.Peer):
         try:
             if s.phase == "converge":
                 settings = TrainSettings(**base | {"epochs": 200, "patience": s.patience} | own)
-                self.report = fit(self.module, self.split, settings, progress=False)
-                watch.valid = self.report.valid
-                clock.step(0, 0)
+                report = fit(self.module, self.split, settings, progress=False)
+                watch.valid = report.valid
             else:
                 limit = {} if s.phase == "speed" else {"max_seconds": s.seconds}
                 settings = TrainSettings(**base | {"epochs": 10_000, "patience": 10_000} | limit | own)
-                self.report = fit(self.module, self.split, settings, validate=tick, progress=False)
-                clock.elapsed = time.perf_counter() - clock.began
+                report = fit(self.module, self.split, settings, validate=tick, progress=False)
         except common.TimeUp:
-            pass
+            return
+        clock.elapsed, clock.seen = time.perf_counter() - clock.began, len(report.loss)
+        epochs = float(clock.seen)
+        if self.targets_per_epoch:  # the last epoch may have been cut short
+            epochs = report.targets_per_second * report.seconds / self.targets_per_epoch
+        clock.rows = round(epochs * self.rows_per_epoch)
 
     def prepare_scoring(self) -> None:
         self.scorer = model_scorer(self.module, self.n_items)
