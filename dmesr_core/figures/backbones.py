@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
@@ -37,7 +38,7 @@ def influence(maps: Mapping[str, np.ndarray]) -> Figure:
     fig, axes = plt.subplots(1, len(maps), figsize=(7.6, 2.9), squeeze=False)
     for (name, values), ax in zip(maps.items(), axes.flat, strict=True):
         share = values / np.maximum(values.max(axis=1, keepdims=True), 1e-12)
-        image = ax.imshow(np.where(values > 0, share, np.nan), cmap="cividis_r", vmin=0, vmax=1)
+        image = ax.imshow(np.where(values > 0, share, np.nan), cmap="cividis_r", norm=PowerNorm(0.4, 0, 1))
         ticks = range(len(values))
         ax.set_xticks(ticks, [str(t + 1) for t in ticks])
         ax.set_yticks(ticks, [str(t + 1) for t in ticks])

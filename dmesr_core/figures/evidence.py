@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 
 from dmesr_core.errors import DataError
 from dmesr_core.figures import FAINT, INK, look
@@ -46,7 +47,7 @@ def gains(cells: Cells, metric: str, level: str = "95%, all intervals at once") 
 
     Filled where the interval leaves zero out. The innermost names are the opponents.
     """
-    fig, axes, opponents = _panels(cells, columns=2, row=0.34)
+    fig, axes, opponents = _panels(cells, columns=2, row=0.25)
     for (data, bands), ax in zip(cells.items(), axes, strict=False):
         ax.axvline(0, color=INK, lw=1)
         _bands(ax, bands, opponents, filled=lambda g: g[1] > 0 or g[2] < 0)
@@ -84,7 +85,8 @@ def two_protocols(cells: Mapping[str, Mapping[str, tuple[float, float]]], metric
         pairs = len(points) * (len(points) - 1) // 2
         ax.set_title(f"{data}\n{len(swapped)} of {pairs} pairs change order", fontsize=10)
         ax.set_xlabel(f"{metric}, all items compete")
-        ax.set_ylabel(f"{metric}, {sampled}")
+        if ax.get_subplotspec().is_first_col():
+            ax.set_ylabel(f"{metric}, {sampled}")
         ax.margins(0.08)
     _blank(grid, len(cells))
     _legend(fig, grid.flat)
@@ -106,6 +108,7 @@ def what_counts(n_items: int, k: int, negatives: int) -> Figure:
     ax.plot(rank, full, color=look(0).colour, label=f"all {n_items:,} items compete", drawstyle="steps-post")
     ax.plot(rank, sample, color=look(1).colour, ls="--", label=f"{negatives} random items compete")
     ax.set_xscale("log")
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     ax.set_xlabel("rank of the target among all items")
     ax.set_ylabel(f"chance to count in HR@{k}")
     ax.legend(loc="lower left")
