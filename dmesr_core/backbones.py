@@ -240,8 +240,9 @@ class Recommender(nn.Module):
         """What a model adds to the recommendation loss, for the item table computed last; None for nothing."""
         return None
 
-    def item_bias(self, items: Tensor) -> Tensor | float:
-        return 0.0 if self.bias is None else self.bias[items] * self.known[items]
+    def item_bias(self, items: Tensor) -> Tensor | None:
+        """What is added to the scores of `items` (n,), whatever the history; None for nothing."""
+        return None if self.bias is None else self.bias[items] * self.known[items]
 
     def user(self, table: Tensor, items: Tensor) -> Tensor:
         """What the model expects after each history, (B, T) right-padded item numbers -> (B, D)."""

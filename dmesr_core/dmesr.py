@@ -33,7 +33,7 @@ class DMESRSettings:
     views: tuple[str, ...] = VIEWS  # which views exist
     align: bool = True  # the contrastive loss between the two views
     alpha: float = 0.05  # weight of the alignment loss: loss = recommendation + alpha · alignment
-    align_items: int = 256  # items that a step compares with each other, drawn at random (work grows as the square)
+    items_per_step: int | None = 256  # items that a step encodes anew, and aligns with each other; None: all
     temperature: float = 0.2  # of InfoNCE
     learn_temperature: bool = False
     fusion: bool = True  # cross-attention onto the original words
@@ -52,8 +52,8 @@ class DMESRSettings:
             raise SettingsError(f"unknown entry {self.entry!r}: choose one of {', '.join(ENTRIES)}")
         if self.entry == "two_towers" and len(self.views) != 2:
             raise SettingsError("entry 'two_towers' needs both views")
-        if self.align_items < 2:
-            raise SettingsError(f"align_items {self.align_items}: at least 2 items are needed to compare")
+        if self.items_per_step is not None and self.items_per_step < 2:
+            raise SettingsError(f"items_per_step {self.items_per_step}: at least 2 items are needed to compare")
         if self.alpha < 0:
             raise SettingsError(f"alpha {self.alpha} is negative: the alignment loss would push the views apart")
 
@@ -143,33 +143,59 @@ class DMESR(Recommender):
         self.enter = nn.Linear(parts * width, width) if s.entry == "concat" else nn.Linear(width, width)
         self.temperature = Temperature(s.temperature, s.learn_temperature)
         self._aligned: Tensor | None = None
+        self._fused: Tensor | None = None  # (N+1, V, d) fused views of all items as they were when last encoded
+
+    def train(self, mode: bool = True) -> DMESR:
+        self._fused = None  # an evaluation, and each epoch, starts from vectors of the present weights
+        return super().train(mode)
 
     def item_table(self, items: Tensor | None = None) -> Tensor:
         if items is None:
             items = torch.arange(self.n_items + 1, device=self.known.device)
-        aligned, fused = self.encoder(items)  # (n, V, d) each
-        self._aligned = aligned[items > 0]
+        fused = self._encode(items)  # (n, V, d)
         own = None if self.item_id is None else self.item_id(items)
         scale = fused.shape[-1] ** -0.5  # as an ID table starts: entries of size 1/√d
         if self.settings.entry == "concat":
             parts = [*fused.unbind(1)] + ([] if own is None else [own / scale])
             table = self.enter(torch.cat(parts, dim=1)) * scale
+        elif self.settings.entry == "sum":
+            table = self.enter(fused.sum(1)) * scale
+            table = table if own is None else table + own
         else:
             views = self.enter(fused) * scale  # (n, V, d)
-            if self.settings.entry == "sum":
-                table = views.sum(1) if own is None else views.sum(1) + own
-            else:
-                table = (views if own is None else views + own[:, None]).flatten(1)  # (n, 2d)
+            table = (views if own is None else views + own[:, None]).flatten(1)  # (n, 2d)
         return table * (items > 0)[:, None]
+
+    def _encode(self, items: Tensor) -> Tensor:
+        """Fused views of `items`, (n, V, d). In training a step encodes only some of them anew.
+
+        The gradient of the encoder is a sum over items, so a random part of them, weighed by how many there are
+        for each of the part, estimates it without bias. The others keep the vectors of some steps ago; an epoch
+        starts with all of them fresh. This is what makes a step of DMESR hardly dearer than one of an ID table.
+        """
+        m = self.settings.items_per_step
+        if not self.training or m is None or len(items) <= m:
+            aligned, fused = self.encoder(items)
+            self._aligned = aligned[items > 0]
+            return fused
+        if self._fused is None:
+            with torch.no_grad():
+                every = torch.arange(self.n_items + 1, device=items.device)
+                self._fused = torch.cat([self.encoder(part)[1] for part in every.split(4096)])
+        rows = 1 + torch.randperm(len(items) - 1, device=items.device)[:m]  # row 0 is the padding
+        chosen = items[rows]
+        aligned, fused = self.encoder(chosen)
+        self._aligned = aligned
+        self._fused[chosen] = fused.detach().to(self._fused.dtype)
+        weight = (len(items) - 1) / m
+        fused = fused.detach() * (1 - weight) + fused * weight  # the same value, `weight` times the gradient
+        return self._fused[items].index_copy(0, rows, fused.to(self._fused.dtype))
 
     def side_loss(self) -> Tensor | None:
         s = self.settings
         if not s.align or s.alpha == 0 or len(s.views) < 2 or self._aligned is None:
             return None
-        views = self._aligned
-        if self.training and len(views) > s.align_items:
-            views = views[torch.randperm(len(views), device=views.device)[: s.align_items]]
-        return s.alpha * info_nce(views[:, 0], views[:, 1], self.temperature())
+        return s.alpha * info_nce(self._aligned[:, 0], self._aligned[:, 1], self.temperature())
 
 
 class FeatureRecommender(Recommender):

@@ -27,6 +27,7 @@ from dmesr_core.backbones import Recommender
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.evaluate import metrics, model_scorer, rank_cases
 from dmesr_core.interactions import Sequences, Split, length_batches, pad
+from dmesr_core.losses import LOSSES, binary_loss, gbce_beta, softmax_loss
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,10 @@ class TrainSettings:
     clip: float = 1.0  # largest gradient norm
     patience: int = 6  # epochs without a better validation NDCG@10 before training stops
     mask_probability: float = 0.3  # cloze: share of positions hidden
-    negatives: int | None = None  # None: softmax over all known items; else sampled softmax with logQ correction
+    loss: str = "ce"  # ce: softmax over all known items | sampled: softmax over a sample, with logQ | bce | gbce
+    negatives: int = 256  # items drawn per step (sampled) or per position (bce, gbce)
+    gbce_t: float = 0.75  # calibration of gbce: 0 is bce, 1 as if all items had been drawn
+    max_seconds: float | None = None  # stop after so much training time; the learning rate then follows the clock
     mixed_precision: str = "no"  # no | bf16 | fp16, as accelerate names them
     seed: int = 0
 
@@ -96,31 +100,46 @@ class Step:
 
     def __init__(self, model: Recommender, counts: np.ndarray, settings: TrainSettings, device: torch.device):
         self.model, self.settings = model, settings
-        self.known = torch.as_tensor(np.flatnonzero(counts > 0), device=device)  # softmax never sees unseen items
+        self.known = torch.as_tensor(np.flatnonzero(counts > 0), device=device)  # no loss ever sees unseen items
         self.row_of = torch.zeros(len(counts), dtype=torch.long, device=device)
+        self.beta = 1.0
+        if settings.loss == "gbce":
+            self.beta = gbce_beta(len(self.known), settings.negatives, settings.gbce_t)
 
     def __call__(self, items: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None, int]:
         """Items (B, T) -> mean loss, side loss or None, number of predicted positions."""
         model, s = self.model, self.settings
-        needed, log_q = self._needed(items, generator)
+        if s.loss == "ce":
+            needed = self.known
+        else:
+            # One row of rivals for all positions (sampled), or one for each (there are no more than events).
+            shape = (1 if s.loss == "sampled" else int((items > 0).sum()), s.negatives)
+            drawn = self.known[torch.randint(len(self.known), shape, generator=generator).to(items.device)]
+            needed = torch.cat([items[items > 0], drawn.flatten()]).unique()
         table = model.item_table(F.pad(needed, (1, 0)))  # row 0: padding
         self.row_of[needed] = torch.arange(1, len(needed) + 1, device=needed.device)
-        hidden, targets = predictions(model, table, self.row_of[items], generator, s.mask_probability)
-        logits = hidden @ table[1:].T + model.item_bias(needed)  # (P, n)
-        if log_q is not None:
-            logits = logits - log_q
-        return F.cross_entropy(logits, targets - 1), model.side_loss(), len(targets)
+        hidden, targets = predictions(model, table, self.row_of[items], generator, s.mask_probability)  # (P, D), (P,)
+        bias = model.item_bias(needed)  # (n,), or None
+        if s.loss in ("ce", "sampled"):
+            if s.loss == "sampled":
+                log_q = self._expected(items, needed).log()
+                bias = -log_q if bias is None else bias - log_q
+            loss = softmax_loss(hidden, table[1:], targets - 1, bias)
+        else:
+            rivals = self.row_of[drawn[: len(targets)]]  # (P, k)
+            positive = (hidden * table[targets]).sum(1)
+            negative = (F.embedding(rivals, table) @ hidden[:, :, None]).squeeze(2)  # (P, k)
+            if bias is not None:
+                positive, negative = positive + bias[targets - 1], negative + bias[rivals - 1]
+            loss = binary_loss(positive, negative, self.beta)
+        return loss, model.side_loss(), len(targets)
 
-    def _needed(self, items: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """The items of this step (n,) and, if sampled, log of the expected number of times each was drawn (n,)."""
-        if self.settings.negatives is None or self.settings.negatives >= len(self.known):
-            return self.known, None
+    def _expected(self, items: Tensor, needed: Tensor) -> Tensor:
+        """How often each of `needed` was to be expected in this step's sample, (n,): the Q of logQ."""
         present, counts = items[items > 0].unique(return_counts=True)
-        draw = torch.randint(len(self.known), (self.settings.negatives,), generator=generator).to(items.device)
-        needed = torch.cat([present, self.known[draw]]).unique()
         expected = torch.full((len(needed),), self.settings.negatives / len(self.known), device=items.device)
         expected[torch.searchsorted(needed, present)] += counts
-        return needed, expected.log()
+        return expected
 
 
 def fit(
@@ -145,6 +164,10 @@ def fit(
     s = settings or TrainSettings()
     if s.epochs < 1 or s.batch_size < 1 or s.learning_rate <= 0:
         raise SettingsError(f"epochs, batch_size and learning_rate must be positive, got {s}")
+    if s.loss not in LOSSES:
+        raise SettingsError(f"unknown loss {s.loss!r}: choose one of {', '.join(LOSSES)}")
+    if s.negatives < 1 or not 0 <= s.gbce_t <= 1 or (s.max_seconds is not None and s.max_seconds <= 0):
+        raise SettingsError(f"negatives and max_seconds must be positive, gbce_t between 0 and 1, got {s}")
     histories = [h for h in _histories(split.train, model.max_len + 1) if len(h) > 1]
     if not histories:
         raise DataError("no training history has two events: nothing to learn the next item from")
@@ -153,14 +176,23 @@ def fit(
     accelerator = Accelerator(mixed_precision=s.mixed_precision)
     lengths = np.array([len(h) for h in histories])
     steps_per_epoch = math.ceil(len(histories) / s.batch_size)
-    optimizer = torch.optim.AdamW(_parameter_groups(model, s.weight_decay), lr=s.learning_rate, betas=(0.9, 0.98))
+    groups = _parameter_groups(model, s.weight_decay)
+    optimizer = torch.optim.AdamW(groups, lr=s.learning_rate, betas=(0.9, 0.98), fused=True)
     total = s.epochs * steps_per_epoch
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: _rate(i, total, s.warmup))
+    report, best, first, started = TrainReport(asdict(s)), -math.inf, 0, time.perf_counter()
+
+    def spent() -> float:
+        """Seconds of training so far, validation included."""
+        return report.seconds + time.perf_counter() - started
+
+    def rate(i: int) -> float:
+        return _rate(i, total, s.warmup) if s.max_seconds is None else _rate(spent(), s.max_seconds, s.warmup)
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
     model, optimizer, schedule = accelerator.prepare(model, optimizer, schedule)
     bare: Recommender = accelerator.unwrap_model(model)
     step = Step(bare, np.asarray(split.train_counts), s, accelerator.device)
     validate = validate or (lambda m: _validation_ndcg(m, split))
-    report, best, first = TrainReport(asdict(s)), -math.inf, 0
     saved = _Checkpoint(checkpoint, s)
     if saved.exists():
         first, best, best_weights, report = saved.load(bare, optimizer, schedule, generator)
@@ -169,7 +201,7 @@ def fit(
     started, targets_seen = time.perf_counter(), 0
     bar = tqdm(range(first, s.epochs), desc=label or "training", disable=not progress, leave=False, mininterval=1.0)
     for epoch in bar:
-        if epoch - 1 - report.best_epoch >= s.patience:
+        if epoch - 1 - report.best_epoch >= s.patience or (s.max_seconds is not None and spent() >= s.max_seconds):
             break
         model.train()
         losses, sides, positions = [], [], []
@@ -186,6 +218,8 @@ def fit(
             losses.append(loss.detach() * n)
             sides.append(torch.zeros(()) if side is None else side.detach())
             positions.append(n)
+            if s.max_seconds is not None and spent() >= s.max_seconds:
+                break
         mean = float(torch.stack(losses).sum() / sum(positions))
         if not math.isfinite(mean):
             raise DataError(
@@ -223,7 +257,7 @@ def _histories(train: Sequences, longest: int) -> list[np.ndarray]:
     return pieces
 
 
-def _rate(i: int, total: int, warmup: float) -> float:
+def _rate(i: float, total: float, warmup: float) -> float:
     rise = max(1, int(warmup * total))
     if i < rise:
         return (i + 1) / rise

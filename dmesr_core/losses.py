@@ -1,0 +1,89 @@
+"""Four ways to say "this item came next": full softmax, sampled softmax, BCE and gBCE.
+
+`softmax_loss` is the one that the book uses. Written plainly it is one line, `cross_entropy(hidden @ table.T, target)`,
+and that line holds a matrix of (predicted positions) x (items) several times over. Here a few rows at a time
+go all the way: scores, softmax, gradient, while they still lie in the processor's cache. Same numbers, less memory,
+several times faster. What is left is three matrix products, and they are the floor.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+LOSSES = ("ce", "sampled", "bce", "gbce")
+_SCORES_AT_ONCE = 2**21  # 8 MB of float32: what a processor keeps near; a GPU takes all it is given
+_SCORES_AT_ONCE_GPU = 2**27
+
+
+class _Softmax(torch.autograd.Function):
+    """Cross-entropy of `hidden @ table.T + bias`, with gradients computed on the way: scores are never kept."""
+
+    @staticmethod
+    def forward(ctx, hidden: Tensor, table: Tensor, bias: Tensor | None, targets: Tensor) -> Tensor:  # type: ignore[override]
+        gives = ctx.needs_input_grad
+        limit = _SCORES_AT_ONCE if hidden.device.type == "cpu" else _SCORES_AT_ONCE_GPU
+        rows = max(32, limit // len(table))
+        scores = hidden.new_empty(min(rows, len(hidden)), len(table))  # used again and again
+        d_hidden = torch.empty_like(hidden) if gives[0] else None
+        d_table = torch.zeros_like(table) if gives[1] else None
+        d_bias = torch.zeros_like(bias) if bias is not None and gives[2] else None
+        loss = hidden.new_zeros((), dtype=torch.float32 if hidden.element_size() < 4 else hidden.dtype)
+        for start in range(0, len(hidden), rows):
+            h, target = hidden[start : start + rows], targets[start : start + rows, None]  # (r, d), (r, 1)
+            p = torch.mm(h, table.T, out=scores[: len(h)])  # (r, n)
+            if bias is not None:
+                p += bias
+            torch.softmax(p, dim=1, out=p)
+            # A target whose chance rounds to zero counts as the smallest number there is (87 nats), not as infinity.
+            loss -= p.gather(1, target).clamp_min(torch.finfo(p.dtype).tiny).log().sum()
+            p.scatter_add_(1, target, p.new_full((), -1.0).expand(target.shape))  # the gradient: chance - truth
+            if d_hidden is not None:
+                torch.mm(p, table, out=d_hidden[start : start + rows])
+            if d_table is not None:
+                d_table.addmm_(p.T, h)
+            if d_bias is not None:
+                d_bias += p.sum(0)
+        ctx.gradients = [None if g is None else g.div_(len(hidden)) for g in (d_hidden, d_table, d_bias)]
+        return loss / len(hidden)
+
+    @staticmethod
+    def backward(ctx, d_loss: Tensor):  # type: ignore[override]
+        return *(None if g is None else g.mul_(d_loss) for g in ctx.gradients), None
+
+
+def softmax_loss(hidden: Tensor, table: Tensor, targets: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Mean cross-entropy, in nats, of choosing row `targets` of `table` by the scores `hidden @ table.T + bias`.
+
+    Equal to `F.cross_entropy(hidden @ table.T + bias, targets)` and its gradients; differentiable once.
+
+    Args:
+        hidden: (P, d); table: (n, d); targets: (P,) rows of `table`; bias: (n,) or None.
+    """
+    if torch.is_autocast_enabled(hidden.device.type):  # the product in half precision, its softmax in float32
+        scores = (hidden @ table.T).float()
+        return F.cross_entropy(scores if bias is None else scores + bias, targets)
+    return _Softmax.apply(hidden, table, bias, targets)
+
+
+def binary_loss(positive: Tensor, negative: Tensor, beta: float = 1.0) -> Tensor:
+    """Mean over positions of -β log σ(s⁺) - Σ log(1 - σ(s⁻)), divided by the number of scores of a position.
+
+    β = 1 is the binary cross-entropy of SASRec (Kang & McAuley 2018, eq. 6); smaller ones take back the overconfidence
+    that negative sampling brings (gBCE, Petrov & Macdonald 2023, eq. 7: σ(s⁺) to the power of β).
+
+    Args:
+        positive: (P,) scores of what came; negative: (P, k) scores of what was drawn.
+    """
+    loss = beta * F.softplus(-positive) + F.softplus(negative).sum(1)
+    return loss.mean() / (1 + negative.shape[1])
+
+
+def gbce_beta(n_items: int, negatives: int, t: float) -> float:
+    """The power of gBCE: β = α (t (1 - 1/α) + 1/α) with the sampling rate α = k / (N - 1); t = 0 is BCE, β = 1.
+
+    Source: Petrov & Macdonald 2023, eq. 10.
+    """
+    alpha = min(1.0, negatives / max(1, n_items - 1))
+    return alpha * (t * (1 - 1 / alpha) + 1 / alpha)
