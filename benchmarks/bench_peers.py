@@ -222,7 +222,7 @@ def main() -> None:
         if row is not None:
             rows.append(row)
             write(rows, options.out, options.threads)
-    print(report.text(rows))
+    print(report.text(rows) if rows else "nothing was measured with these options and the code as it is now")
     if rows:
         write(rows, options.out, options.threads)
 

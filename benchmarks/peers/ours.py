@@ -54,7 +54,7 @@ class Ours(common.Peer):
         clock.start()
         try:
             if s.phase == "converge":
-                settings = TrainSettings(**base | {"epochs": 200, "patience": s.patience} | own)
+                settings = TrainSettings(**base | {"patience": s.patience} | own)
                 report = fit(self.module, self.split, settings, progress=False)
                 watch.valid = report.valid
             else:
