@@ -90,7 +90,7 @@ def _write_descriptions(file: Path, ids: tuple[str, ...], features: Any) -> None
 def _experiment(options: argparse.Namespace) -> None:
     from dmesr_core import grids
     from dmesr_core.experiments import results_file, run_grid
-    from dmesr_core.rows import write_rows
+    from dmesr_core.rows import read_rows, write_rows
 
     if options.list or not options.grid:
         for grid in grids.GRIDS.values():
@@ -100,11 +100,18 @@ def _experiment(options: argparse.Namespace) -> None:
     parts = grids.whole(grids.get(options.grid, options.profile), options.profile)
     if options.out and len(parts) > 1:
         raise SettingsError(f"{options.grid} writes a file for each of its {len(parts)} parts: run one part with --out")
+    files = {part.name: Path(options.out) if options.out else results_file(part.name) for part in parts}
+    there = [row for file in files.values() if file.is_file() for row in read_rows(file)]
+    if not options.add:  # rows that are not asked for now stay as they are
+        there = [
+            row for row in there if options.only and not {row.get("variant"), row.get("backbone")} & set(options.only)
+        ]
     rows, failures = run_grid(
-        options.grid, options.profile, options.data_dir or None, workers=options.workers, train=not options.stored
-    )
+        options.grid, options.profile, options.data_dir or None, workers=options.workers, train=not options.stored,
+        only=options.only, kept=there,
+    )  # fmt: skip
     for part in parts:
-        file = Path(options.out) if options.out else results_file(part.name)
+        file = files[part.name]
         if options.profile == "smoke" and not options.out:
             _say(f"{part.name}: {len(rows[part.name])} rows; those of profile smoke are written with --out only")
             continue
@@ -153,6 +160,8 @@ def _parser() -> argparse.ArgumentParser:
     experiment.add_argument("--data-dir", default="", help="folder of the data set, for all but the bazaar")
     experiment.add_argument("--workers", type=int, default=None, help="trainings side by side (default: one per core)")
     experiment.add_argument("--out", default="", metavar="FILE", help="where the rows go (default: into the package)")
+    experiment.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these backbones and variants only")
+    experiment.add_argument("--add", action="store_true", help="keep the rows of FILE, run only what it lacks")
     experiment.add_argument("--stored", action="store_true", help="train nothing: write the rows that are there")
     return parser
 

@@ -6,7 +6,7 @@ chapter that was interrupted goes on where it stopped, and what another one has 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from dmesr_core.grids import Grid, Job
 from dmesr_core.rows import Row, complete, read_rows, table, write_rows
 from dmesr_core.statistics import Result, stack
 from dmesr_core.train import TrainSettings
-from dmesr_core.trainings import run
+from dmesr_core.trainings import key_of, run
 from dmesr_core.variants import VARIANTS, Material, Variant, build
 from dmesr_core.workers import Failure, run_jobs
 
@@ -37,6 +37,8 @@ def run_grid(
     workers: int | None = None,
     progress: bool = True,
     train: bool = True,
+    only: Collection[str] = (),
+    kept: Iterable[Row] = (),
 ) -> tuple[dict[str, list[Row]], list[Failure]]:
     """Run a grid, or what is left of it.
 
@@ -44,6 +46,8 @@ def run_grid(
         data_dir: folder of the data set, for grids that need one.
         folder: where rows are kept, by default `experiments` in the cache folder.
         train: if False, nothing is trained: the rows that are there already are given.
+        only: names of backbones and variants; all others are left out.
+        kept: rows that stand, whatever code made them: what they are of is not trained again.
 
     Returns:
         Rows by grid (a grid of several parts gives those of each part), and what failed.
@@ -52,12 +56,19 @@ def run_grid(
         SettingsError: an unknown grid, or data that is needed and was not named.
     """
     grid = grids.get(grid, profile) if isinstance(grid, str) else grid
+    have = {(row.grid, row.data, row.share, row.get("variant"), row.key): row for row in kept}
     work: list[tuple[Job, Material]] = []
+    stay: list[Row] = []
     for part in grids.whole(grid, profile):
         material = grids.materials(part, data_dir)
-        work += [(job, material[data]) for data, some in grids.jobs(part).items() for job in some]
+        for job, on in ((job, material[data]) for data, some in grids.jobs(part).items() for job in some):
+            standing = have.get((part.name, on.name, on.share, job.name, key_of(job, on)))
+            if standing is not None:
+                stay.append(standing)
+            elif not only or {job.name, job.backbone.name} & set(only):
+                work.append((job, on))
     work.sort(key=lambda pair: pair[0].train.seed)  # seed by seed, whatever the data
-    outcomes = run_jobs(work, folder or paths.cache_dir() / "experiments", workers, progress, train)
+    outcomes = [*stay, *run_jobs(work, folder or paths.cache_dir() / "experiments", workers, progress, train)]
     rows: dict[str, list[Row]] = {part.name: [] for part in grids.whole(grid, profile)}
     for row in outcomes:
         if isinstance(row, Row):

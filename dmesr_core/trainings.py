@@ -68,7 +68,7 @@ def run_job(job: Job, material: Material, folder: str | Path | None, made_in: st
     }
     row = Row(
         **_names(job, material), split=split.name, backbone=asdict(job.backbone), train=asdict(job.train), seed=seed,
-        key=_key(job, material), code=code_hash(), fingerprint=material.fingerprint, sizes=sizes_of(split),
+        key=key_of(job, material), code=code_hash(), fingerprint=material.fingerprint, sizes=sizes_of(split),
         protocols={protocol: result.protocol for protocol, result in results.items()},
         cases=len(split.test), metrics={protocol: result.mean() for protocol, result in results.items()},
         ranks={protocol: pack_ranks(r) for protocol, (r, _) in ranks.items()},
@@ -112,7 +112,7 @@ def _names(job: Job, material: Material) -> dict[str, Any]:
     return {"grid": job.grid, "data": material.name, "share": material.share, "variant": variant}
 
 
-def _key(job: Job, material: Material) -> str:
+def key_of(job: Job, material: Material) -> str:
     """Hash of all that decides a result, but for the code."""
     settings = [] if job.variant.kind == "popularity" else [asdict(job.backbone), asdict(job.train), torch.__version__]
     parts = [asdict(job.variant), material.known_to(job.variant), settings]
@@ -120,7 +120,7 @@ def _key(job: Job, material: Material) -> str:
 
 
 def _file(job: Job, material: Material, folder: str | Path) -> Path:
-    return Path(folder) / f"{_key(job, material)}-{code_hash()}.json"
+    return Path(folder) / f"{key_of(job, material)}-{code_hash()}.json"
 
 
 def stored_row(job: Job, material: Material, folder: str | Path | None) -> Row | None:

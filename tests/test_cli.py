@@ -169,6 +169,14 @@ def test_an_experiment_writes_its_rows(tmp_path, capsys, monkeypatch):
     first = (tmp_path / "few.jsonl").read_text()
     assert cli.main([*command, "--stored"]) == 0
     assert (tmp_path / "few.jsonl").read_text() == first
+    old = (tmp_path / "few.jsonl").read_text().replace('"code": "', '"code": "old')
+    for options, made_anew in ((["--add"], set()), (["--only", "popularity"], {"popularity"})):
+        (tmp_path / "few.jsonl").write_text(old)
+        assert cli.main([*command, *options]) == 0
+        rows = read_rows(tmp_path / "few.jsonl")
+        assert len(rows) == 2
+        assert {row.get("variant") for row in rows if row.made_by_this_code} == made_anew
+    assert cli.main(command) == 0
     assert [row.get("variant") for row in read_rows(tmp_path / "few.jsonl")] == ["id_only", "popularity"]
 
 

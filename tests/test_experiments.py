@@ -143,3 +143,13 @@ def test_in_profile_smoke_a_chapter_runs_a_tiny_grid_itself(monkeypatch):
     rows = load_or_run("mini", "smoke")
     assert len(rows) == 4 and {row.sizes["items"] for row in rows} == {120}  # one seed, popularity beside it
     assert all(np.isfinite(row.metrics["full"]["ndcg@10"]) for row in rows)
+
+
+def test_rows_that_stand_are_not_trained_again(tmp_path, monkeypatch):
+    rows, _ = run_grid(MINI, folder=tmp_path, workers=1, progress=False, only=["id_only"])
+    assert {row.get("variant") for row in rows["mini"]} == {"id_only"} and len(rows["mini"]) == 4
+    older = [replace(row, code="older") for row in rows["mini"]]
+    monkeypatch.setattr(trainings, "fit", never)
+    rows, failures = run_grid(MINI, folder=tmp_path / "empty", workers=1, progress=False, kept=older)
+    assert not failures and len(rows["mini"]) == 6
+    assert {row.made_by_this_code for row in rows["mini"] if row.get("variant") == "id_only"} == {False}
