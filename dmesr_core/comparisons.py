@@ -54,8 +54,8 @@ def simultaneous(
     diffs, draws = np.empty(len(pairs)), np.empty((len(pairs), n))
     for k, (a, b) in enumerate(pairs.values()):
         check_comparable([a, b])
-        # The same seed for all pairs: those with the same cases get the same resamples, so they stray together as
-        # their data do. Those with different cases share seed numbers only by name, which does no harm.
+        # The same seed for all pairs: those with the same cases get the same resamples, so they
+        # stray together as their data do. Others share resamples by chance, which does no harm.
         means = resampled_means([a.per_case[metric], b.per_case[metric]], n, seed, a.units)  # (2, n)
         draws[k] = means[0] - means[1]
         diffs[k] = a.per_case[metric].mean() - b.per_case[metric].mean() if a.n_cases else np.nan

@@ -35,6 +35,20 @@ def test_all_intervals_of_a_family_hold_the_truth_together():
     assert alone / trials < 0.80  # what the correction is for
 
 
+def test_a_family_of_models_with_a_few_seeds_each_is_covered_where_seeds_differ_less_than_users():
+    rng = np.random.default_rng(7)
+
+    def model(hard):
+        return result(hard + rng.normal(0, 0.7, 150) + rng.normal(0, 0.05, (5, 1)) + rng.normal(0, 0.3, (5, 150)))
+
+    joint = 0
+    for _ in range(120):
+        hard = rng.normal(0, 1, 150)
+        gains = simultaneous({k: (model(hard), model(hard)) for k in range(8)}, "m", 300)
+        joint += all(g.low <= 0 <= g.high for g in gains.values())
+    assert 0.88 <= joint / 120 <= 0.99
+
+
 def test_intervals_count_seeds_and_units():
     rng = np.random.default_rng(1)
     seeds = rng.normal(0, 1, (5, 1)) + rng.normal(0, 0.1, (5, 80))
