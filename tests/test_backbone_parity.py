@@ -164,6 +164,32 @@ def test_bert4rec_equals_hugging_faces_bert_on_left_padded_slots():
     torch.testing.assert_close(our_scores(model), out.logits[:, -1], atol=1e-10, rtol=1e-10)
 
 
+def test_bert4rec_blocks_equal_those_of_recbole():
+    """Its BERT4Rec agrees in the blocks; it has no sqrt(d), and counts positions from the start."""
+    layers = pytest.importorskip("recbole.model.layers", reason="RecBole is where make bench-peers put it")
+    ours = model_called("bert4rec").backbone
+    theirs = layers.TransformerEncoder(LAYERS, HEADS, WIDTH, 4 * WIDTH, 0.0, 0.0, "gelu", 1e-5).double().eval()
+    with torch.no_grad():
+        for block, layer in zip(ours.blocks, theirs.layer, strict=True):
+            attention, feed = layer.multi_head_attention, layer.feed_forward
+            parts = zip(block.attention.qkv.weight.chunk(3), block.attention.qkv.bias.chunk(3), strict=True)
+            for linear, (weight, bias) in zip((attention.query, attention.key, attention.value), parts, strict=True):
+                linear.weight.copy_(weight)
+                linear.bias.copy_(bias)
+            attention.dense.load_state_dict(block.attention.out.state_dict())
+            attention.LayerNorm.load_state_dict(block.norm1.state_dict())
+            feed.dense_1.load_state_dict(block.feed[0].state_dict())
+            feed.dense_2.load_state_dict(block.feed[2].state_dict())
+            feed.LayerNorm.load_state_dict(block.norm2.state_dict())
+        x, mask = torch.randn(2, 5, WIDTH, dtype=torch.float64), torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]).bool()
+        hidden = x
+        for block in ours.blocks:
+            hidden = block(hidden, mask)
+        additive = (~mask).double()[:, None, None, :] * -1e4
+        expected = theirs(x, additive)[-1]
+    torch.testing.assert_close(hidden[mask], expected[mask], atol=1e-10, rtol=1e-10)
+
+
 def gru_by_hand(weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
     """One history (T, d) through stacked gated recurrent units, gate by gate: outputs of the last layer, (T, h)."""
 
