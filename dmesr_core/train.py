@@ -186,7 +186,9 @@ def fit(
         return report.seconds + time.perf_counter() - started
 
     def rate(i: int) -> float:
-        return _rate(i, total, s.warmup) if s.max_seconds is None else _rate(spent(), s.max_seconds, s.warmup)
+        if s.max_seconds is None:
+            return _rate(i, total, s.warmup)
+        return _rate(int(1000 * spent() / s.max_seconds), 1000, s.warmup)  # thousandths of the time stand for steps
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
     model, optimizer, schedule = accelerator.prepare(model, optimizer, schedule)

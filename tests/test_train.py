@@ -1,6 +1,8 @@
 """The loop: it learns, it repeats itself to the bit, it resumes, and it refuses nonsense."""
 
 import itertools
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from dmesr_core.backbones import BACKBONES, BackboneSettings, IDRecommender
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.evaluate import evaluate, model_scorer
 from dmesr_core.interactions import Interactions, Sequences
+from dmesr_core.losses import LOSSES
 from dmesr_core.train import TrainSettings, fit, known_items
 
 N = 12
@@ -118,20 +121,44 @@ def test_cloze_hides_what_it_asks_for_and_always_asks():
     torch.testing.assert_close(again[targets == 9], hidden[targets == 9])
 
 
+def step_loss(model, split, items, seed=0, **settings):
+    step = train.Step(model, np.asarray(split.train_counts), TrainSettings(**settings), torch.device("cpu"))
+    return step(items, torch.Generator().manual_seed(seed))[0].item()
+
+
 def test_sampled_softmax_with_every_item_drawn_is_the_full_softmax_and_fewer_come_close():
     split = cycle_split()
     model = build(split).eval()
     items = torch.tensor([[3, 4, 5, 6], [7, 8, 9, 0]])
+    full = step_loss(model, split, items)
 
-    def loss(negatives, seed=0):
-        step = train.Step(
-            model, np.asarray(split.train_counts), TrainSettings(negatives=negatives), torch.device("cpu")
-        )
-        return step(items, torch.Generator().manual_seed(seed))[0].item()
+    def sampled(negatives, seed=0):
+        return step_loss(model, split, items, seed, loss="sampled", negatives=negatives)
 
-    assert loss(10_000) == loss(None)
-    estimate = np.mean([loss(4, seed) for seed in range(200)])
-    assert abs(estimate - loss(None)) < 0.06  # without the correction it is three times as far off
+    assert sampled(100_000) == pytest.approx(full, abs=1e-3)
+    estimate = np.mean([sampled(4, seed) for seed in range(200)])
+    assert abs(estimate - full) < 0.06  # without the correction it is three times as far off
+
+
+@pytest.mark.parametrize("name", ["sasrec", "bert4rec"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_learns_what_can_be_learned(loss, name):
+    split = cycle_split()
+    model = build(split, name)
+    before = mrr(model, split)
+    report = fit(model, split, replace(QUICK, loss=loss, negatives=4), progress=False)
+    assert report.loss[-1] < 0.8 * report.loss[0]
+    assert mrr(model, split) > max(0.6, 1.5 * before)
+
+
+def test_gbce_with_t_zero_is_bce_and_with_more_it_weighs_what_came_less():
+    split = cycle_split()
+    model = build(split).eval()
+    items = torch.tensor([[3, 4, 5, 6], [7, 8, 9, 0]])
+    bce = step_loss(model, split, items, loss="bce", negatives=3)
+    same = step_loss(model, split, items, loss="gbce", negatives=3, gbce_t=0.0)
+    assert same == pytest.approx(bce)
+    assert step_loss(model, split, items, loss="gbce", negatives=3, gbce_t=1.0) < bce
 
 
 def test_softmax_leaves_out_items_that_training_never_saw():
@@ -155,10 +182,42 @@ def test_long_histories_are_cut_so_that_every_event_is_predicted_once():
     assert sorted(pairs) == sorted([*itertools.pairwise(range(1, 12)), (5, 6)])
 
 
-def test_nothing_to_learn_from_and_nonsense_are_refused():
+def test_training_stops_when_its_time_is_up_and_its_learning_rate_has_fallen_by_then():
     split = cycle_split()
-    with pytest.raises(SettingsError, match="epochs"):
-        fit(build(split), split, TrainSettings(epochs=0), progress=False)
+    rates = []
+
+    class Watched(torch.optim.AdamW):
+        def step(self, *args, **kwargs):
+            rates.append(self.param_groups[0]["lr"])
+            return super().step(*args, **kwargs)
+
+    settings = replace(QUICK, epochs=100_000, patience=100_000, max_seconds=1.0)
+    began = time.perf_counter()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.optim, "AdamW", Watched)
+        report = fit(build(split), split, settings, progress=False)
+    assert time.perf_counter() - began < 10
+    assert 1 <= len(report.loss) < 100_000
+    assert rates[0] < 0.5 * max(rates) and rates[-1] < 0.5 * max(rates) and max(rates) <= settings.learning_rate
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 0}, "epochs"),
+        ({"loss": "hinge"}, "'hinge'.*ce, sampled, bce, gbce"),
+        ({"negatives": 0}, "negatives"),
+        ({"gbce_t": 1.5}, "gbce_t"),
+        ({"max_seconds": 0.0}, "max_seconds"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(changes, message):
+    split = cycle_split()
+    with pytest.raises(SettingsError, match=message):
+        fit(build(split), split, TrainSettings(**changes), progress=False)
+
+
+def test_nothing_to_learn_from_is_refused():
     lonely = Interactions.from_columns([0, 0, 0, 1], [1, 2, 3, 4], [0, 1, 2, 0], N).leave_one_out()
     with pytest.raises(DataError, match="two events"):
         fit(build(lonely), lonely, QUICK, progress=False)
