@@ -4,10 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from small_material import make_material
 
 from dmesr_core.backbones import BACKBONES, BackboneSettings
 from dmesr_core.dmesr import DMESR, VIEWS, DMESRSettings, FeatureRecommender
 from dmesr_core.errors import SettingsError
+from dmesr_core.train import TrainSettings, _validation_ndcg, fit, known_items
 
 N = 12
 BACKBONE = BackboneSettings(width=16, max_len=8, layers=1, heads=2, dropout=0.1)
@@ -71,12 +73,119 @@ def test_alignment_loss_is_off_with_alpha_zero_one_view_or_by_setting():
 
 
 def test_in_training_some_items_are_aligned_at_a_time_and_others_the_next_time():
-    model = build(alpha=1.0, align_items=4, dropout=0.0)
-    model.item_table()
-    losses = {round(model.side_loss().item(), 6) for _ in range(5)}
+    model = build(alpha=1.0, items_per_step=4, dropout=0.0)
+
+    def loss():
+        model.item_table()
+        return round(model.side_loss().item(), 6)
+
+    losses = {loss() for _ in range(5)}
     assert len(losses) > 1
-    everything = model.eval().side_loss().item()
-    assert everything > max(losses)  # more items to be told apart, a harder task
+    model.eval()
+    assert loss() > max(losses)  # more items to be told apart, a harder task
+
+
+def still(**changes):
+    """A model in training mode without any dropout: chance decides only which items are encoded anew."""
+    return build(dropout=0.0, id_dropout=0.0, backbone=BackboneSettings(width=16, max_len=8, dropout=0.0), **changes)
+
+
+def table_and_gradients(model, weights, items=None):
+    """The item table, and the gradients of the encoder of a loss that is linear in it."""
+    table = model.item_table(items)
+    encoder = list(model.encoder.parameters())
+    return table.detach(), torch.autograd.grad((table * weights).sum(), encoder)
+
+
+@pytest.mark.parametrize("items_per_step", [None, N, N + 1, 1000])
+def test_as_many_items_per_step_as_there_are_encode_all_of_them(items_per_step):
+    weights = torch.randn(N + 1, 16, generator=torch.Generator().manual_seed(1))
+    want = table_and_gradients(still(items_per_step=None), weights)
+    got = table_and_gradients(still(items_per_step=items_per_step), weights)
+    torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("entry", ["sum", "concat", "two_towers"])
+def test_a_part_of_the_items_gives_the_whole_table_and_on_average_the_whole_gradient(entry):
+    width = 32 if entry == "two_towers" else 16
+    weights = torch.randn(N + 1, width, generator=torch.Generator().manual_seed(1))
+    exact, want = table_and_gradients(still(entry=entry, items_per_step=None), weights)
+    model = still(entry=entry, items_per_step=4)
+    draws = []
+    for _ in range(400):
+        table, gradients = table_and_gradients(model, weights)
+        torch.testing.assert_close(table, exact, atol=1e-5, rtol=1e-5)  # the weights rest: no vector is old
+        draws.append(torch.cat([g.flatten() for g in gradients]))
+    want = torch.cat([g.flatten() for g in want])
+    one, mean = torch.stack(draws), torch.stack(draws).mean(0)
+    assert (one[0] - want).norm() > 0.3 * want.norm()  # each draw is far off
+    chance = (one.var(0).sum() / len(draws)).sqrt()  # how far the mean of so many would be off by chance
+    assert (mean - want).norm() < 2 * chance < 0.2 * want.norm()
+
+
+def test_other_items_than_the_known_ones_are_weighed_by_their_own_number():
+    """Sampled losses ask for a part of the catalogue: the estimate is of the sum over that part."""
+    items, weights = torch.tensor([0, 2, 3, 7, 8, 11]), torch.randn(6, 16, generator=torch.Generator().manual_seed(1))
+    _, want = table_and_gradients(still(items_per_step=None), weights, items)
+    model = still(items_per_step=2)
+    draws = [torch.cat([g.flatten() for g in table_and_gradients(model, weights, items)[1]]) for _ in range(400)]
+    want = torch.cat([g.flatten() for g in want])
+    chance = (torch.stack(draws).var(0).sum() / len(draws)).sqrt()
+    assert (torch.stack(draws).mean(0) - want).norm() < 2 * chance < 0.2 * want.norm()
+
+
+def test_vectors_that_are_not_encoded_anew_are_those_of_some_steps_ago():
+    model = still(items_per_step=4)
+    model.item_table()
+    with torch.no_grad():
+        for p in model.encoder.parameters():
+            p.mul_(1.5)
+    exact = still(items_per_step=None)
+    exact.load_state_dict(model.state_dict())
+    new = (model.item_table() - exact.item_table()).abs().amax(1) < 1e-5
+    assert new[1:].sum() == 4
+    for _ in range(40):  # until all have had their turn
+        table = model.item_table()
+    torch.testing.assert_close(table, exact.item_table(), atol=1e-5, rtol=1e-5)
+
+
+def test_evaluation_never_sees_old_vectors_and_neither_does_the_epoch_after_it():
+    model = still(items_per_step=4)
+    model.item_table()
+    with torch.no_grad():
+        for p in model.encoder.parameters():
+            p.mul_(1.5)
+    exact = still(items_per_step=None)
+    exact.load_state_dict(model.state_dict())
+    want = exact.item_table()
+    for mode in (False, True):
+        torch.testing.assert_close(model.train(mode).item_table(), want, atol=1e-5, rtol=1e-5)
+
+
+def test_an_interrupted_training_that_encodes_in_part_resumes_to_the_same_result(tmp_path):
+    material = make_material()
+    settings = TrainSettings(epochs=4, batch_size=16)
+
+    def model():
+        torch.manual_seed(0)
+        s = DMESRSettings(backbone=BackboneSettings(width=16, max_len=8), items_per_step=4)
+        return DMESR(s, material.features, known_items(material.split))
+
+    whole = model()
+    want = fit(whole, material.split, settings, progress=False)
+    epochs = iter(range(2))
+
+    def interrupted(m):
+        next(epochs)  # raises in the third epoch
+        return _validation_ndcg(m, material.split)
+
+    with pytest.raises(StopIteration):
+        fit(model(), material.split, settings, validate=interrupted, checkpoint=tmp_path, progress=False)
+    torch.manual_seed(999)  # a new process would start elsewhere
+    resumed = model()
+    got = fit(resumed, material.split, settings, checkpoint=tmp_path, progress=False)
+    assert (got.loss, got.valid) == (want.loss, want.valid)
+    assert all(torch.equal(resumed.state_dict()[k], v) for k, v in whole.state_dict().items())
 
 
 def test_the_padding_row_is_not_an_item_to_align():
@@ -140,7 +249,7 @@ def test_id_dropout_takes_whole_ids_in_training_only():
         ({"entry": "product"}, "'product'.*sum, concat, two_towers"),
         ({"entry": "two_towers", "views": ("text",)}, "needs both views"),
         ({"alpha": -1.0}, "alpha -1"),
-        ({"align_items": 1}, "at least 2 items"),
+        ({"items_per_step": 1}, "at least 2 items"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(changes, message):
