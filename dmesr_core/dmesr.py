@@ -33,13 +33,13 @@ class DMESRSettings:
     views: tuple[str, ...] = VIEWS  # which views exist
     align: bool = True  # the contrastive loss between the two views
     alpha: float = 0.05  # weight of the alignment loss: loss = recommendation + alpha · alignment
-    items_per_step: int | None = 256  # items that a step encodes anew, and aligns with each other; None: all
+    items_per_step: int | None = 128  # items that a step encodes anew, and aligns with each other; None: all
     temperature: float = 0.2  # of InfoNCE
     learn_temperature: bool = False
     fusion: bool = True  # cross-attention onto the original words
     fine_tokens: int = 24  # tokens of the original text that the fusion may look at
     fine_width: int = 96  # width of the token states, after a principal component analysis (0: as they come)
-    fusion_heads: int = 4
+    fusion_heads: int = 2
     entry: str = "sum"  # how the fused views enter the backbone: sum | concat | two_towers
     id_embedding: bool = True  # add a learned vector per item
     id_dropout: float = 0.1  # chance that an item has to do without its ID vector for a step
@@ -143,7 +143,7 @@ class DMESR(Recommender):
         self.enter = nn.Linear(parts * width, width) if s.entry == "concat" else nn.Linear(width, width)
         self.temperature = Temperature(s.temperature, s.learn_temperature)
         self._aligned: Tensor | None = None
-        self._fused: Tensor | None = None  # (N+1, V, d) fused views of all items as they were when last encoded
+        self._fused: Tensor | None = None  # (N+1, V, d) what `_fuse` gave for each item when last encoded
 
     def train(self, mode: bool = True) -> DMESR:
         self._fused = None  # an evaluation, and each epoch, starts from vectors of the present weights
@@ -159,7 +159,7 @@ class DMESR(Recommender):
             parts = [*fused.unbind(1)] + ([] if own is None else [own / scale])
             table = self.enter(torch.cat(parts, dim=1)) * scale
         elif self.settings.entry == "sum":
-            table = self.enter(fused.sum(1)) * scale
+            table = self.enter(fused[:, 0]) * scale
             table = table if own is None else table + own
         else:
             views = self.enter(fused) * scale  # (n, V, d)
@@ -167,7 +167,7 @@ class DMESR(Recommender):
         return table * (items > 0)[:, None]
 
     def _encode(self, items: Tensor) -> Tensor:
-        """Fused views of `items`, (n, V, d). In training a step encodes only some of them anew.
+        """What `_fuse` gives for `items`. In training a step encodes only some of them anew.
 
         The gradient of the encoder is a sum over items, so a random part of them, weighed by how many there are
         for each of the part, estimates it without bias. The others keep the vectors of some steps ago; an epoch
@@ -175,21 +175,25 @@ class DMESR(Recommender):
         """
         m = self.settings.items_per_step
         if not self.training or m is None or len(items) <= m:
-            aligned, fused = self.encoder(items)
+            aligned, fused = self._fuse(items)
             self._aligned = aligned[items > 0]
             return fused
         if self._fused is None:
             with torch.no_grad():
                 every = torch.arange(self.n_items + 1, device=items.device)
-                self._fused = torch.cat([self.encoder(part)[1] for part in every.split(4096)])
+                self._fused = torch.cat([self._fuse(part)[1] for part in every.split(4096)])
         rows = 1 + torch.randperm(len(items) - 1, device=items.device)[:m]  # row 0 is the padding
         chosen = items[rows]
-        aligned, fused = self.encoder(chosen)
-        self._aligned = aligned
+        self._aligned, fused = self._fuse(chosen)
         self._fused[chosen] = fused.detach().to(self._fused.dtype)
         weight = (len(items) - 1) / m
         fused = fused.detach() * (1 - weight) + fused * weight  # the same value, `weight` times the gradient
         return self._fused[items].index_copy(0, rows, fused.to(self._fused.dtype))
+
+    def _fuse(self, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Aligned views (n, V, d), fused views (n, V, d); of the latter their sum, (n, 1, d), if only that enters."""
+        aligned, fused = self.encoder(items)
+        return aligned, fused.sum(1, keepdim=True) if self.settings.entry == "sum" else fused
 
     def side_loss(self) -> Tensor | None:
         s = self.settings
