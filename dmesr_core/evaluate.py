@@ -186,9 +186,9 @@ def model_scorer(
         raise DataError(f"the item table of {name!r} has {len(table)} rows, wanted {n_items + 1} (items and padding)")
 
     def score(histories: list[np.ndarray], case_indices: np.ndarray) -> Tensor:
-        for history, case in zip(histories, case_indices, strict=True):
-            if not len(history):
-                raise DataError(f"case {case} has an empty history: {name!r} needs at least one item to start from")
+        if 0 in (lengths := [len(history) for history in histories]):
+            case = case_indices[lengths.index(0)]
+            raise DataError(f"case {case} has an empty history: {name!r} needs at least one item to start from")
         items = pad(histories, max_len).to(device)  # (B, T)
         return quietly(lambda: model.scores(model.user(table, items), table))
 

@@ -30,7 +30,7 @@ class EvalSettings:
     ks: tuple[int, ...] = (5, 10, 20)  # cut-offs of the metrics
     mask_seen: bool = True  # items of the history are not ranked (the target always is)
     batch_size: int = 512  # cases scored at once, at most
-    scores_at_once: int = 2**24  # scores held at once, at most (bounds the memory: a batch shrinks as N grows)
+    scores_at_once: int = 2**26  # scores held at once, at most (bounds the memory: a batch shrinks as N grows)
     head_share: float = 0.2  # share of the warm items, most popular first, that is called head
     short_history: int | None = None  # a history of at most so many events is short; None: the median of the cases
 
@@ -46,6 +46,9 @@ class EvalSettings:
 
 
 DEFAULTS = EvalSettings()
+# Scores that a processor keeps near while they are counted: smaller batches are faster than large ones, down to the
+# number of rows at which reading the item table again and again takes over.
+_NEAR, _FEW_ROWS = 2**21, 64
 
 
 @dataclass(frozen=True)
@@ -197,9 +200,11 @@ def _scored(
     scorer: Scorer, histories: Sequences | Sequence[np.ndarray], n_items: int, settings: EvalSettings
 ) -> Iterator[tuple[np.ndarray, list[np.ndarray], Tensor]]:
     """Batches of cases, similar lengths together: their numbers (B,), histories and checked scores (B, N + 1)."""
-    rows = [np.asarray(histories[c], dtype=np.int64) for c in range(len(histories))]
-    order = np.argsort([len(row) for row in rows], kind="stable")
-    size = max(1, min(settings.batch_size, settings.scores_at_once // (n_items + 1)))
+    flat = histories if isinstance(histories, Sequences) else Sequences.from_lists(histories)
+    rows = np.split(flat.items, flat.offsets[1:-1])
+    order = np.argsort(flat.lengths, kind="stable")
+    near = max(_FEW_ROWS, _NEAR // (n_items + 1))
+    size = max(1, min(settings.batch_size, near, settings.scores_at_once // (n_items + 1)))
     for start in range(0, len(order), size):
         index = order[start : start + size]
         batch = [rows[c] for c in index]
