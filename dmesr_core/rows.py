@@ -29,6 +29,7 @@ PROTOCOLS = ("full", "unmasked", "sampled")  # see `trainings.ranks_under_protoc
 _FAR = 255  # ranks from here on are one and the same: no metric looks so far down
 _HEAD, _COLD, _LONG = 1, 2, 4  # bits of what a case is
 
+_read_files: set[Path] = set()  # a chapter depends on the rows that it read; for the runner
 
 @dataclass(frozen=True, eq=False)
 class Row:
@@ -156,6 +157,7 @@ def read_rows(file: str | Path) -> list[Row]:
         DataError: no such file, or a line that is no row.
     """
     file = Path(file)
+    _read_files.add(file.resolve())
     if not file.is_file():
         raise DataError(f"{file}: there is no such file; `dmesr experiment` makes it")
     rows = []

@@ -49,9 +49,13 @@ def folder_hash(folder: Path) -> str:
 
 
 def used(loaded: Iterable[str], package: dict[str, str]) -> dict[str, str]:
-    """Of `package_hashes()`, what a kernel that `loaded` these files depends on: them, and all shipped data."""
+    """Of `package_hashes()`, what a kernel that `loaded` these files depends on: them, and all shipped data.
+
+    Stored results are not among them: a chapter that reads some reports these itself.
+    """
     wanted = set(loaded) - _MACHINERY
-    return {name: digest for name, digest in package.items() if name in wanted or not name.endswith(".py")}
+    data = {name for name in package if not name.endswith(".py") and not name.startswith("results/")}
+    return {name: digest for name, digest in package.items() if name in wanted | data}
 
 
 def why_stale(stamp_file: Path, now: dict[str, Any], outputs: Iterable[Path], package: dict[str, str]) -> str:
@@ -99,11 +103,12 @@ def report_kernel(file: str) -> None:
         path = getattr(module, "__file__", None)
         if name.split(".")[0] == "dmesr_core" and path:
             loaded.add(Path(path).resolve().relative_to(PACKAGE).as_posix())
-    chapter = sys.modules.get("dmesr_core.chapter")
+    readers = [sys.modules.get(f"dmesr_core.{name}") for name in ("chapter", "rows")]
+    read = {file for reader in readers for file in getattr(reader, "_read_files", ())}
     content = {
         "package": str(PACKAGE),
         "loaded": sorted(loaded),
-        "read": {str(f): file_hash(f) for f in sorted(getattr(chapter, "_read_files", ()))},
+        "read": {str(f): file_hash(f) for f in sorted(read)},
         "versions": versions(),
         "device": device(),
     }

@@ -80,6 +80,17 @@ def test_package_hashes_cover_code_and_no_leftovers():
     assert not [name for name in hashes if "__pycache__" in name]
 
 
+def test_stored_rows_count_for_the_chapter_that_read_them_only(tmp_path):
+    from dmesr_core import rows
+
+    package = {"errors.py": "e", "model.bin": "m", "results/a.jsonl": "r"}
+    assert stamps.used(["errors.py"], package) == {"errors.py": "e", "model.bin": "m"}
+    rows.write_rows([], tmp_path / "a.jsonl")
+    rows.read_rows(tmp_path / "a.jsonl")
+    stamps.report_kernel(str(tmp_path / "report.json"))
+    assert str(tmp_path / "a.jsonl") in json.loads((tmp_path / "report.json").read_text())["read"]
+
+
 def test_a_data_folder_changes_with_its_files(tmp_path):
     (tmp_path / "a.csv").write_text("1")
     before = stamps.folder_hash(tmp_path)
