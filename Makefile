@@ -23,7 +23,7 @@ TORCH     := $(shell grep '^torch==' requirements.lock)
 PIP       := $(BIN)/python -m pip --disable-pip-version-check
 QUIET     := --quiet --quiet
 
-.PHONY: help install book test lint types bench-mllm bench-extract bench-worlds bench-peers lock clean
+.PHONY: help install book test lint types bench-mllm bench-extract bench-worlds bench-peers bench-model lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -69,6 +69,9 @@ bench-worlds: $(INSTALLED) ## chapter 6's comparison on worlds nobody tried (WOR
 
 bench-peers: $(INSTALLED) ## RecBole, RecTools, RePlay and this package in turn; writes benchmarks/peers.json (BENCH, DMESR_DATA)
 	@DMESR_CACHE="$(CURDIR)/_build/cache" $(BIN)/python -m benchmarks.bench_peers $(if $(TORCH_INDEX),--torch-index "$(TORCH_INDEX)") $(BENCH)
+
+bench-model: $(INSTALLED) ## DMESR's cost over ID only, item table, ranking, softmax, extraction; writes benchmarks/model.json (BENCH)
+	@DMESR_CACHE="$(CURDIR)/_build/cache" $(BIN)/python -m benchmarks.bench_model $(BENCH)
 
 lock: ## write requirements.lock anew from .venv (after installing what is wanted there)
 	@{ sed -n '/^#/p' requirements.lock; \

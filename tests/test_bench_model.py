@@ -1,0 +1,86 @@
+"""The benchmark of the model: turns are fair, ratios are paired, and every part gives rows that can be shown."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from benchmarks import bench_model, model_parts
+from dmesr_core.losses import softmax_loss
+
+QUICK = replace(bench_model.QUICK, turns=1, steps=1)
+
+
+def test_works_take_turns_and_the_turn_that_warms_up_does_not_count(monkeypatch):
+    calls, now = [], [0.0]
+    monkeypatch.setattr(model_parts.time, "perf_counter", lambda: now[0])
+
+    def work(name, seconds):
+        def run():
+            calls.append(name)
+            now[0] += 100 * seconds if len(calls) <= 2 else seconds
+
+        return run
+
+    seconds = model_parts.alternate({"a": work("a", 1), "b": work("b", 3)}, turns=3)
+    assert seconds == {"a": [1, 1, 1], "b": [3, 3, 3]}
+    assert calls == ["b", "a", "a", "b", "b", "a", "a", "b"]
+
+
+def test_ratios_are_taken_within_a_turn():
+    found = model_parts.paired([2.0, 30.0, 8.0], [1.0, 10.0, 2.0])
+    assert found == {"median": 3.0, "low": 2.0, "high": 4.0, "turns": 3}
+
+
+def test_a_step_is_one_of_fit_it_learns_and_both_models_see_the_same_batches():
+    split = model_parts.large_split(QUICK)
+    both = model_parts.models(split, 1, model_parts.features(split.n_items))
+    trainers = {name: model_parts.Trainer(model, split, 16, QUICK) for name, model in both.items()}
+    for name, trainer in trainers.items():
+        before = {k: v.clone() for k, v in both[name].state_dict().items()}
+        trainer.begin_epoch()
+        targets = trainer.run(2)
+        assert targets == sum(len(h) - 1 for batch in trainer.batches[1:3] for h in batch)
+        assert any(not torch.equal(v, before[k]) for k, v in both[name].state_dict().items())
+    first, second = (t.batches for t in trainers.values())
+    assert [[*h] for batch in first for h in batch] == [[*h] for batch in second for h in batch]
+
+
+def test_what_the_softmax_is_compared_with_is_the_same_loss():
+    hidden, table = torch.randn(9, 4), torch.randn(5, 4)
+    targets = torch.randint(5, (9,))
+    plain = torch.nn.functional.cross_entropy(hidden @ table.T, targets)
+    torch.testing.assert_close(softmax_loss(hidden, table, targets), plain)
+    [row] = model_parts.softmax_time(QUICK, threads=1, positions=64)
+    assert row["ratio"]["median"] == pytest.approx(row["ms"]["plain"] / row["ms"]["ours"])
+
+
+def test_memory_counts_what_is_held_in_between():
+    found = model_parts.extra_megabytes(lambda: torch.ones(20 * 2**20), "cpu")
+    assert found is None or 60 < found < 120  # 84 MB
+
+
+@pytest.mark.slow
+def test_every_part_gives_rows_and_the_table_names_the_targets(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(bench_model, "QUICK", QUICK)
+    out = tmp_path / "model.json"
+    parts = ["step", "table", "evaluation", "million", "softmax"]
+    bench_model.main(["--quick", "--out", str(out), "--parts", *parts])
+    content = json.loads(out.read_text())
+    assert {row["measured"] for row in content["rows"]} == set(parts)
+    assert all(row["versions"] and row["date"] and row["threads"] for row in content["rows"])
+    printed = capsys.readouterr().out
+    assert "below 4" in printed and "above" not in printed  # targets of sizes that were not measured stay away
+    bench_model.main(["--quick", "--out", str(out), "--parts", "table"])
+    again = json.loads(out.read_text())
+    assert [r["part"] for r in again["rows"]].count("table") == 2  # replaced, not added
+    assert len(again["rows"]) == len(content["rows"])
+
+
+def test_a_row_of_real_size_stands_beside_its_target():
+    ratio = {"median": 1.2, "low": 1.1, "high": 1.3, "turns": 5}
+    common = {"layers": 1, "batch": 128, "threads": 2, "changes": {}, "ratio": ratio}
+    table = bench_model.summary([{"part": "step", "items": n, **common} for n in (1_200, 12_000, 500)])
+    assert [row[-1] for row in table[1:]] == ["at most 1.3", "at most 1.6", ""]
+    assert table[1][2:5] == ["1.20", "1.10", "1.30"]
