@@ -147,6 +147,14 @@ def run_records() -> list[dict[str, Any]]:
     return [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
 
 
+def benchmark(name: str) -> dict[str, Any] | None:
+    """What `make bench-<name>` found when it last ran: from the checkout, else from the package; None without both."""
+    here = Path(__file__).resolve().parent
+    files = [here.parent / "benchmarks" / f"{name}.json", here / "results" / f"bench_{name}.json"]
+    _read_files.update(files)
+    return next((json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()), None)
+
+
 def _plain(value: Any, name: str) -> Any:
     """`value` as what JSON knows: numbers of numpy and torch become Python's, tuples and arrays lists."""
     if isinstance(value, dict):
