@@ -151,7 +151,12 @@ class BERT4RecBlock(nn.Module):
 
 
 class BERT4Rec(Backbone):
-    """Bidirectional transformer trained on a cloze task (Sun et al. 2019): post-norm, GELU, output bias per item."""
+    """Bidirectional transformer trained on a cloze task (Sun et al. 2019): post-norm, GELU, output bias per item.
+
+    Two choices are ours, since a few thousand histories are little for it. Attention starts by looking at neighbours
+    (a hidden place knows nothing of itself; where to look is the first thing that must be learned), and the authors'
+    dense layer between the last block and the scores is left out.
+    """
 
     objective = "cloze"
     item_bias = True
@@ -165,14 +170,28 @@ class BERT4Rec(Backbone):
         self.norm = nn.LayerNorm(s.width)
         self.dropout = nn.Dropout(s.dropout)
         self.blocks = nn.ModuleList(BERT4RecBlock(s) for _ in range(s.layers))
-        self.head = nn.Sequential(nn.Linear(s.width, s.width), nn.GELU(), nn.LayerNorm(s.width))
-        nn.init.normal_(self.position.weight, std=0.02)
+        self._look_at_neighbours()
+
+    @torch.no_grad()
+    def _look_at_neighbours(self) -> None:
+        """First weights: waves for positions, and attention matrices near the identity, so that near is alike."""
+        n, width = self.position.weight.shape
+        speed = torch.exp(torch.linspace(0, -4, (width + 1) // 2))  # radians per position, fast to slow
+        angle = torch.arange(n)[:, None] * speed  # (n, d/2)
+        waves = torch.stack([angle.sin(), angle.cos()], dim=2).flatten(1)[:, :width]
+        self.position.weight.copy_(math.sqrt(2) * waves)  # unit variance, as the items have
+        same = torch.eye(width)
+        for block in self.blocks:
+            qk, v = block.attention.qkv.weight.split([2 * width, width])
+            qk.mul_(0.3).add_(same.repeat(2, 1))
+            v.add_(same)
+            block.attention.out.weight.add_(same)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         x = self.dropout(self.norm(x * self.scale + self.position(from_the_end(mask))))
         for block in self.blocks:
             x = block(x, mask)
-        return self.head(x)
+        return x
 
     def hidden_item(self) -> Tensor:
         return self.mask

@@ -88,6 +88,9 @@ def _dmesr(**changes: Any) -> dict[str, Variant]:
     return {f"{key}={value}": Variant("dmesr", {key: value}) for key, values in changes.items() for value in values}
 
 
+# BERT4Rec predicts few positions at a time, and for many epochs learns nothing that shows: it gets twice the epochs, and
+# is not stopped early.
+_PATIENT = ("bert4rec",)
 _THREE = ("sasrec", "gru4rec", "bert4rec")
 _COMPARED = _rows("popularity", "id_only", "raw", "llm_esr", "llm_emb", "dmesr")
 _LOSSES: tuple[dict[str, Any], ...] = (
@@ -178,7 +181,9 @@ def jobs(grid: Grid) -> dict[Data, list[Job]]:
             for (name, variant), backbone, changes, seed in combined:
                 if unknown := set(changes) - known:
                     raise SettingsError(f"grid {grid.name!r}: training has no setting {', '.join(sorted(unknown))}")
-                train = TrainSettings(**({"epochs": grid.epochs, "seed": seed} | changes))
+                epochs = grid.epochs * (2 if backbone in _PATIENT else 1)
+                patience = {"patience": epochs} if backbone in _PATIENT else {}
+                train = TrainSettings(**({"epochs": epochs, "seed": seed} | patience | changes))
                 job = Job(name, variant, BackboneSettings(backbone), train, grid.name)
                 once = found.setdefault(data, [])
                 if variant.kind != "popularity" or all(other.name != name for other in once):
@@ -189,7 +194,7 @@ def jobs(grid: Grid) -> dict[Data, list[Job]]:
 def _weight(job: Job) -> float:
     """About how long a training takes, compared with others."""
     kinds = {"popularity": 0.0, "id": 1.0, "facts": 1.1, "raw": 1.2, "llm_emb": 1.3, "dmesr": 2.0, "llm_esr": 2.5}
-    return kinds[job.variant.kind] * {"sasrec": 1.0, "gru4rec": 1.2, "bert4rec": 1.7}[job.backbone.name]
+    return kinds[job.variant.kind] * {"sasrec": 1.0, "gru4rec": 1.2, "bert4rec": 5.0}[job.backbone.name]
 
 
 def materials(grid: Grid, data_dir: str | Path | None = None) -> dict[Data, Material]:

@@ -29,6 +29,10 @@ from dmesr_core.evaluate import metrics, model_scorer, rank_cases
 from dmesr_core.interactions import Sequences, Split, length_batches, pad
 from dmesr_core.losses import LOSSES, binary_loss, gbce_beta, softmax_loss
 
+# Cloze: how many times a step hides other positions of the same histories. Few positions are predicted at a time; the
+# authors' code writes each history ten times for that reason.
+MASK_COPIES = 4
+
 
 @dataclass(frozen=True)
 class TrainSettings:
@@ -82,6 +86,7 @@ def predictions(
         hidden = model.backbone(F.embedding(inputs, table), inputs > 0)
         real = targets > 0
         return hidden[real], targets[real]
+    items = items.repeat(MASK_COPIES, 1)
     real = items > 0
     lot = torch.rand(items.shape, generator=generator).to(items.device)
     hidden_at = (lot < hide) & real
@@ -113,7 +118,8 @@ class Step:
             needed = self.known
         else:
             # One row of rivals for all positions (sampled), or one for each (there are no more than events).
-            shape = (1 if s.loss == "sampled" else int((items > 0).sum()), s.negatives)
+            positions = int((items > 0).sum()) * (MASK_COPIES if model.backbone.objective == "cloze" else 1)
+            shape = (1 if s.loss == "sampled" else positions, s.negatives)
             drawn = self.known[torch.randint(len(self.known), shape, generator=generator).to(items.device)]
             needed = torch.cat([items[items > 0], drawn.flatten()]).unique()
         table = model.item_table(F.pad(needed, (1, 0)))  # row 0: padding
@@ -166,6 +172,8 @@ def fit(
         raise SettingsError(f"epochs, batch_size and learning_rate must be positive, got {s}")
     if s.loss not in LOSSES:
         raise SettingsError(f"unknown loss {s.loss!r}: choose one of {', '.join(LOSSES)}")
+    if not 0 < s.mask_probability < 1:
+        raise SettingsError(f"mask_probability must lie between 0 and 1, got {s.mask_probability}")
     if s.negatives < 1 or not 0 <= s.gbce_t <= 1 or (s.max_seconds is not None and s.max_seconds <= 0):
         raise SettingsError(f"negatives and max_seconds must be positive, gbce_t between 0 and 1, got {s}")
     histories = [h for h in _histories(split.train, model.max_len + 1) if len(h) > 1]

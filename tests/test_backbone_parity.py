@@ -8,6 +8,8 @@ Where published code differs from the published description, ours follows the de
 - SASRec's code of 2018 normalises the queries only, not keys and values, before attention, and adds what comes out to
   the normalised queries; the paper's block is x + dropout(g(norm(x))), as here. RecBole's SASRec is post-norm. In one
   public repository the causal mask is commented out, so each position sees the answer it is asked for.
+- BERT4Rec: the authors' code and RecBole have a dense layer, GELU and a norm between the last block and the scores; ours
+  has not.
 - BERT4Rec: RecBole and transformers count positions from the start of the row; ours count from the end, which is what
   fixed left-padded slots do. Only the numbering differs: `slots` below translates it.
 - GRU4Rec was published with one-hot inputs, sessions in parallel and a ranking loss; as a backbone it is a GRU over
@@ -106,31 +108,24 @@ def test_sasrec_equals_the_published_description_on_left_padded_slots():
 
 
 def bert_with_weights_of(model: IDRecommender) -> nn.Module:
-    """Hugging Face's masked language model whose words are items, with our weights: post-norm, gelu, tied output."""
-    from transformers import BertConfig, BertForMaskedLM
+    """Hugging Face's BERT, with our weights: post-norm, gelu."""
+    from transformers import BertConfig, BertModel
 
     config = BertConfig(
         vocab_size=ITEMS + 1, hidden_size=WIDTH, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
         layer_norm_eps=1e-5, intermediate_size=4 * WIDTH, hidden_act="gelu",
         max_position_embeddings=SLOTS + 1, type_vocab_size=1, pad_token_id=0, attn_implementation="eager",
     )  # fmt: skip
-    bert = BertForMaskedLM(config).double().eval()
+    bert = BertModel(config, add_pooling_layer=False).double().eval()
     ours = model.backbone
     own = {
-        "bert.embeddings.word_embeddings.weight": model.item_table(),
-        "bert.embeddings.position_embeddings.weight": slots(ours.position.weight),
-        "bert.embeddings.token_type_embeddings.weight": torch.zeros(1, WIDTH),
-        "cls.predictions.bias": model.bias * model.known,
-        "cls.predictions.decoder.weight": model.item_table(),
-        "cls.predictions.decoder.bias": model.bias * model.known,
+        "embeddings.word_embeddings.weight": model.item_table(),
+        "embeddings.position_embeddings.weight": slots(ours.position.weight),
+        "embeddings.token_type_embeddings.weight": torch.zeros(1, WIDTH),
     }
-    same_layer = {
-        "bert.embeddings.LayerNorm": ours.norm,
-        "cls.predictions.transform.dense": ours.head[0],
-        "cls.predictions.transform.LayerNorm": ours.head[2],
-    }
+    same_layer = {"embeddings.LayerNorm": ours.norm}
     for i, block in enumerate(ours.blocks):
-        layer = f"bert.encoder.layer.{i}"
+        layer = f"encoder.layer.{i}"
         for part, rows in zip(("query", "key", "value"), range(3), strict=True):
             cut = slice(rows * WIDTH, (rows + 1) * WIDTH)
             own[f"{layer}.attention.self.{part}.weight"] = block.attention.qkv.weight[cut]
@@ -161,7 +156,8 @@ def test_bert4rec_equals_hugging_faces_bert_on_left_padded_slots():
         vectors = torch.cat([model.item_table()[items], mask], 1) * math.sqrt(WIDTH)
         positions = torch.arange(SLOTS + 1).expand(len(items), -1)
         out = bert(inputs_embeds=vectors, attention_mask=real.long(), position_ids=positions)
-    torch.testing.assert_close(our_scores(model), out.logits[:, -1], atol=1e-10, rtol=1e-10)
+        scores = out.last_hidden_state[:, -1] @ model.item_table().T + model.bias * model.known
+    torch.testing.assert_close(our_scores(model), scores, atol=1e-10, rtol=1e-10)
 
 
 def test_bert4rec_blocks_equal_those_of_recbole():
