@@ -88,8 +88,8 @@ def _dmesr(**changes: Any) -> dict[str, Variant]:
     return {f"{key}={value}": Variant("dmesr", {key: value}) for key, values in changes.items() for value in values}
 
 
-# BERT4Rec predicts few positions at a time, and for many epochs learns nothing that shows: it gets twice the epochs, and
-# is not stopped early.
+# BERT4Rec predicts few positions at a time, and for many epochs learns nothing that shows: it gets twice the epochs,
+# and is not stopped early.
 _PATIENT = ("bert4rec",)
 _THREE = ("sasrec", "gru4rec", "bert4rec")
 _COMPARED = _rows("popularity", "id_only", "raw", "llm_esr", "llm_emb", "dmesr")
@@ -181,8 +181,9 @@ def jobs(grid: Grid) -> dict[Data, list[Job]]:
             for (name, variant), backbone, changes, seed in combined:
                 if unknown := set(changes) - known:
                     raise SettingsError(f"grid {grid.name!r}: training has no setting {', '.join(sorted(unknown))}")
-                epochs = grid.epochs * (2 if backbone in _PATIENT else 1)
-                patience = {"patience": epochs} if backbone in _PATIENT else {}
+                patient = backbone in _PATIENT and not grid.mini
+                epochs = grid.epochs * (2 if patient else 1)
+                patience = {"patience": epochs} if patient else {}
                 train = TrainSettings(**({"epochs": epochs, "seed": seed} | patience | changes))
                 job = Job(name, variant, BackboneSettings(backbone), train, grid.name)
                 once = found.setdefault(data, [])
