@@ -130,3 +130,17 @@ def test_tiny_stands_for_the_shipped_model():
 
     assert chapter.mllm_name("tiny") == str(tiny_mllm.checkpoint_folder())
     assert chapter.mllm_name("owner/model") == "owner/model"
+
+
+def test_a_benchmark_is_read_from_the_checkout_then_from_the_package_and_may_be_absent(tmp_path, monkeypatch):
+    package = tmp_path / "dmesr_core"
+    (package / "results").mkdir(parents=True)
+    (tmp_path / "benchmarks").mkdir()
+    monkeypatch.setattr(chapter, "__file__", str(package / "chapter.py"))
+    monkeypatch.setattr(chapter, "_read_files", set())
+    assert chapter.benchmark("peers") is None
+    (package / "results" / "bench_peers.json").write_text('{"from": "package"}')
+    assert chapter.benchmark("peers") == {"from": "package"}
+    (tmp_path / "benchmarks" / "peers.json").write_text('{"from": "checkout"}')
+    assert chapter.benchmark("peers") == {"from": "checkout"}
+    assert {file.name for file in chapter._read_files} == {"peers.json", "bench_peers.json"}

@@ -28,3 +28,9 @@ def test_what_cannot_be_drawn_is_refused():
     for wrong in ({}, {"training": {"a": (1.0, 0.0, 2.0)}}):
         with pytest.raises(DataError, match="above 0"):
             speed.ratios(wrong, "x")
+
+
+def test_a_narrow_scale_has_ticks_too():
+    fig = speed.ratios({"step": {"a": (1.2, 1.1, 1.3), "b": (1.5, 1.4, 1.6)}}, "x")
+    low, high = fig.axes[0].get_xlim()
+    assert sum(low <= tick <= high for tick in fig.axes[0].get_xticks()) >= 3

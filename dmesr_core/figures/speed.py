@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from dmesr_core.errors import DataError
 from dmesr_core.figures import FAINT, INK, look
@@ -14,9 +14,7 @@ from dmesr_core.figures import FAINT, INK, look
 Spread = tuple[float, float, float]  # median, lowest, highest
 
 
-def ratios(
-    found: Mapping[str, Mapping[str, Spread]], words: str, aims: Mapping[str, float] | None = None
-) -> Figure:  # fmt: skip
+def ratios(found: Mapping[str, Mapping[str, Spread]], words: str, aims: Mapping[str, float] | None = None) -> Figure:
     """One band per thing that was measured, one marker per opponent: median and range of the ratios, on a log scale.
 
     Args:
@@ -32,6 +30,9 @@ def ratios(
     places = _places([len(band) for band in found.values()])
     fig, ax = plt.subplots(figsize=(6.8, 0.24 * (places[-1][-1] + 1) + 1.4))
     ax.set_xscale("log", base=2)
+    every = [x for band in found.values() for spread in band.values() for x in spread]
+    if max(every) < 4 * min(every):  # powers of two would leave it with a tick or two
+        ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     ax.axvline(1, color=INK, lw=1)
     for (what, band), rows in zip(found.items(), places, strict=True):
         aim = (aims or {}).get(what)
