@@ -117,7 +117,7 @@ def amounts(curves: Mapping[str, Mapping[int, Interval]], xlabel: str, ylabel: s
 
 
 def recovered(tables: Mapping[str, Mapping[str, Mapping[str, float]]], groups: Mapping[str, Sequence[str]]) -> Figure:
-    """How much of each fact each variant's vectors hold: one panel per title, facts in groups from top to bottom.
+    """How much of each fact each variant's vectors hold: a panel per title, below each other, facts in groups.
 
     Args:
         tables: title -> variant -> fact -> share, 1 where all is there; groups: name -> its facts.
@@ -126,11 +126,11 @@ def recovered(tables: Mapping[str, Mapping[str, Mapping[str, float]]], groups: M
     variants = list(next(iter(tables.values())))
     values = {t: np.array([[v[n][f] for n in variants] for f in facts]) for t, v in tables.items()}
     fig, axes = plt.subplots(
-        1, len(tables), figsize=(1.9 + 0.62 * len(variants) * len(tables), 1.9 + 0.29 * len(facts)), sharey=True,
-        squeeze=False,
+        len(tables), 1, figsize=(2.4 + 0.68 * len(variants), 1.0 + (0.35 + 0.26 * len(facts)) * len(tables)),
+        sharex=True, squeeze=False,
     )  # fmt: skip
     ends = np.cumsum([len(some) for some in groups.values()])
-    for ax, (title, table) in zip(axes[0], values.items(), strict=True):
+    for ax, (title, table) in zip(axes[:, 0], values.items(), strict=True):
         image = ax.imshow(table, vmin=0, vmax=1, aspect="auto")
         for (r, c), value in np.ndenumerate(table):
             colour = "white" if value < 0.55 else INK
@@ -143,13 +143,13 @@ def recovered(tables: Mapping[str, Mapping[str, Mapping[str, float]]], groups: M
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
         ax.grid(False)
-    for name, end in zip(groups, ends, strict=True):
-        middle = end - len(groups[name]) / 2 - 0.5
-        axes[0, 0].annotate(
-            name, (0, middle), xycoords=axes[0, 0].get_yaxis_transform(), xytext=(-100, 0),
-            textcoords="offset points", rotation=90, ha="center", va="center", fontsize=8, color=INK,
-        )  # fmt: skip
-    fig.colorbar(image, ax=axes[0].tolist(), label="recovered by a linear probe", shrink=0.9)
+        for name, end in zip(groups, ends, strict=True):
+            middle = end - len(groups[name]) / 2 - 0.5
+            ax.annotate(
+                name, (0, middle), xycoords=ax.get_yaxis_transform(), xytext=(-104, 0), textcoords="offset points",
+                rotation=90, ha="center", va="center", fontsize=8, color=INK,
+            )  # fmt: skip
+    fig.colorbar(image, ax=axes[:, 0].tolist(), label="recovered by a linear probe", shrink=0.6)
     plt.close(fig)
     return fig
 
