@@ -5,11 +5,12 @@ Nothing here depends on what the features say, only on how many numbers they are
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
@@ -292,6 +293,8 @@ def extra_megabytes(work: Callable[[], object], device: str) -> float | None:
         before = torch.cuda.memory_allocated()
         work()
         return (torch.cuda.max_memory_allocated() - before) / 2**20
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)  # what was freed goes back to the system, or it would hide what is taken now
     peak = PeakMemory()
     before = peak.megabytes()  # just reset: what is held now
     work()
