@@ -123,7 +123,10 @@ _ALL = (
             Block(
                 (Data("bazaar"),),
                 # What DMESR is by default (`dmesr`), and alpha 0 (`no_alignment`), is among the variants already.
-                _dmesr(alpha=(0.01, 0.2, 1.0), temperature=(0.05, 0.1, 0.5), fine_tokens=(4, 12, 40)),
+                _dmesr(
+                    alpha=(0.01, 0.2, 1.0), temperature=(0.05, 0.1, 0.5), fine_tokens=(4, 12, 40),
+                    items_per_step=(32, 512, None),
+                ),
                 seeds=3,
             ),
             Block(

@@ -8,8 +8,8 @@ Where published code differs from the published description, ours follows the de
 - SASRec's code of 2018 normalises the queries only, not keys and values, before attention, and adds what comes out to
   the normalised queries; the paper's block is x + dropout(g(norm(x))), as here. RecBole's SASRec is post-norm. In one
   public repository the causal mask is commented out, so each position sees the answer it is asked for.
-- BERT4Rec: the authors' code and RecBole have a dense layer, GELU and a norm between the last block and the scores; ours
-  has not.
+- BERT4Rec: the authors' code and RecBole have a dense layer, GELU and a norm between the last block and the scores;
+  ours has not.
 - BERT4Rec: RecBole and transformers count positions from the start of the row; ours count from the end, which is what
   fixed left-padded slots do. Only the numbering differs: `slots` below translates it.
 - GRU4Rec was published with one-hot inputs, sessions in parallel and a ranking loss; as a backbone it is a GRU over
