@@ -93,12 +93,14 @@ def _dmesr(**changes: Any) -> dict[str, Variant]:
 _PATIENT = ("bert4rec",)
 _THREE = ("sasrec", "gru4rec", "bert4rec")
 _COMPARED = _rows("popularity", "id_only", "raw", "llm_esr", "llm_emb", "dmesr")
+# Some of these stand still for a while before they learn: none is stopped early.
 _LOSSES: tuple[dict[str, Any], ...] = (
     {"loss": "ce"},
     {"loss": "sampled", "negatives": 64}, {"loss": "sampled", "negatives": 512},
     {"loss": "gbce", "negatives": 64}, {"loss": "gbce", "negatives": 256},
     {"loss": "bce", "negatives": 1}, {"loss": "bce", "negatives": 64},
 )  # fmt: skip
+_LOSSES = tuple(loss | {"patience": 1_000} for loss in _LOSSES)
 
 
 def _three(name: str, title: str, data: Data) -> Grid:
