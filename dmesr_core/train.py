@@ -137,6 +137,10 @@ class Step:
             negative = (F.embedding(rivals, table) @ hidden[:, :, None]).squeeze(2)  # (P, k)
             if bias is not None:
                 positive, negative = positive + bias[targets - 1], negative + bias[rivals - 1]
+            # With many negatives to one positive the best constant score is far below zero. Given as a constant, it
+            # need not be learned; else all histories and all items become alike first, and stay so.
+            usual = math.log(s.negatives / self.beta)
+            positive, negative = positive - usual, negative - usual
             loss = binary_loss(positive, negative, self.beta)
         return loss, model.side_loss(), len(targets)
 

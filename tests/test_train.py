@@ -161,6 +161,21 @@ def test_gbce_with_t_zero_is_bce_and_with_more_it_weighs_what_came_less():
     assert step_loss(model, split, items, loss="gbce", negatives=3, gbce_t=1.0) < bce
 
 
+@pytest.mark.parametrize("settings", [dict(loss="bce", negatives=8), dict(loss="gbce", negatives=8, gbce_t=0.5)])
+def test_binary_losses_start_at_the_best_constant_score(settings):
+    split = cycle_split()
+    model = build(split)
+    with torch.no_grad():
+        model.embedding.weight.zero_()  # all scores are zero
+    items = torch.arange(1, 9)[None]
+
+    def loss(constant):
+        model.bias = torch.nn.Parameter(torch.full((split.n_items + 1,), constant))
+        return step_loss(model, split, items, **settings)
+
+    assert loss(0.0) < min(loss(-0.2), loss(0.2))
+
+
 def test_softmax_leaves_out_items_that_training_never_saw():
     users, items = np.repeat(np.arange(20), 5), np.tile([1, 2, 3, 4, 5], 20)
     split = Interactions.from_columns(users, items, np.tile(np.arange(5), 20), 9).leave_one_out()
