@@ -169,11 +169,12 @@ class BERT4Rec(Backbone):
         self.mask = nn.Parameter(torch.randn(s.width) / self.scale)
         self.norm = nn.LayerNorm(s.width)
         self.dropout = nn.Dropout(s.dropout)
-        self.blocks = nn.ModuleList(BERT4RecBlock(s) for _ in range(s.layers))
-        self._look_at_neighbours()
+        blocks = [BERT4RecBlock(s) for _ in range(s.layers)]
+        self.blocks = nn.ModuleList(blocks)
+        self._look_at_neighbours([block.attention for block in blocks])
 
     @torch.no_grad()
-    def _look_at_neighbours(self) -> None:
+    def _look_at_neighbours(self, attentions: list[Attention]) -> None:
         """First weights: waves for positions, and attention matrices near the identity, so that near is alike."""
         n, width = self.position.weight.shape
         speed = torch.exp(torch.linspace(0, -4, (width + 1) // 2))  # radians per position, fast to slow
@@ -181,11 +182,11 @@ class BERT4Rec(Backbone):
         waves = torch.stack([angle.sin(), angle.cos()], dim=2).flatten(1)[:, :width]
         self.position.weight.copy_(math.sqrt(2) * waves)  # unit variance, as the items have
         same = torch.eye(width)
-        for block in self.blocks:
-            qk, v = block.attention.qkv.weight.split([2 * width, width])
+        for attention in attentions:
+            qk, v = attention.qkv.weight.split([2 * width, width])
             qk.mul_(0.3).add_(same.repeat(2, 1))
             v.add_(same)
-            block.attention.out.weight.add_(same)
+            attention.out.weight.add_(same)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         x = self.dropout(self.norm(x * self.scale + self.position(from_the_end(mask))))
