@@ -134,7 +134,8 @@ def test_other_items_than_the_known_ones_are_weighed_by_their_own_number():
     assert (torch.stack(draws).mean(0) - want).norm() < 2 * chance < 0.2 * want.norm()
 
 
-def test_vectors_that_are_not_encoded_anew_are_those_of_some_steps_ago():
+def encoded_then_moved():
+    """A model whose weights moved after its items were encoded, and one with the same weights that encodes all."""
     model = still(items_per_step=4)
     model.item_table()
     with torch.no_grad():
@@ -142,6 +143,11 @@ def test_vectors_that_are_not_encoded_anew_are_those_of_some_steps_ago():
             p.mul_(1.5)
     exact = still(items_per_step=None)
     exact.load_state_dict(model.state_dict())
+    return model, exact
+
+
+def test_vectors_that_are_not_encoded_anew_are_those_of_some_steps_ago():
+    model, exact = encoded_then_moved()
     new = (model.item_table() - exact.item_table()).abs().amax(1) < 1e-5
     assert new[1:].sum() == 4
     for _ in range(40):  # until all have had their turn
@@ -150,13 +156,7 @@ def test_vectors_that_are_not_encoded_anew_are_those_of_some_steps_ago():
 
 
 def test_evaluation_never_sees_old_vectors_and_neither_does_the_epoch_after_it():
-    model = still(items_per_step=4)
-    model.item_table()
-    with torch.no_grad():
-        for p in model.encoder.parameters():
-            p.mul_(1.5)
-    exact = still(items_per_step=None)
-    exact.load_state_dict(model.state_dict())
+    model, exact = encoded_then_moved()
     want = exact.item_table()
     for mode in (False, True):
         torch.testing.assert_close(model.train(mode).item_table(), want, atol=1e-5, rtol=1e-5)
