@@ -88,7 +88,8 @@ def check_executed(nb: NotebookNode, chapter: str) -> None:
 
 def last_started(nb: NotebookNode, chapter: str) -> str:
     """The cell that was running when something else than its own code ended the run, in words."""
-    begun = [(number, cell) for number, cell in _code_cells(nb) if cell.execution_count]
+    # Papermill notes the start before it asks the kernel; a kernel may die before it has said that it counts the cell.
+    begun = [(number, cell) for number, cell in _code_cells(nb) if cell.metadata.get("papermill", {}).get("start_time")]
     return _where(chapter, *begun[-1]) if begun else f"{chapter}, before its first cell"
 
 
