@@ -9,7 +9,8 @@ below rank k (the ideal DCG is 1).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from threading import Lock
 
 import numpy as np
 import torch
@@ -171,17 +172,9 @@ def model_scorer(
         model.to(device)
     device = next(model.parameters()).device
 
-    def quietly(work: Callable[[], Tensor]) -> Tensor:
-        training = [m for m in model.modules() if m.training]
-        model.eval()
-        try:
-            with torch.no_grad():
-                return work()
-        finally:
-            for module in training:
-                module.training = True
-
-    table = quietly(model.item_table)  # (N + 1, D)
+    evaluating = _Evaluating(model)
+    with evaluating, torch.no_grad():
+        table = model.item_table()  # (N + 1, D)
     if len(table) != n_items + 1:
         raise DataError(f"the item table of {name!r} has {len(table)} rows, wanted {n_items + 1} (items and padding)")
 
@@ -190,7 +183,31 @@ def model_scorer(
             case = case_indices[lengths.index(0)]
             raise DataError(f"case {case} has an empty history: {name!r} needs at least one item to start from")
         items = pad(histories, max_len).to(device)  # (B, T)
-        return quietly(lambda: model.scores(model.user(table, items), table))
+        with evaluating, torch.no_grad():
+            return model.scores(model.user(table, items), table)
 
-    score.__name__ = name
+    score.__name__, score.concurrent = name, device.type == "cpu"  # type: ignore[attr-defined]
     return score
+
+
+class _Evaluating:
+    """Puts a model into evaluation mode while any thread is inside; afterwards each part is as it was."""
+
+    def __init__(self, model: Recommender):
+        self.model, self.lock, self.inside = model, Lock(), 0
+        self.training: list[torch.nn.Module] = []
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if not self.inside:
+                self.training = [module for module in self.model.modules() if module.training]
+                for module in self.training:
+                    module.training = False
+            self.inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.inside -= 1
+            if not self.inside:
+                for module in self.training:
+                    module.training = True

@@ -8,6 +8,8 @@ same (`n_ties`). Cases are scored in batches of similar length, which spares a s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +21,8 @@ from dmesr_core.sequences import Cases, Sequences
 
 # (histories of B cases, each an array of item numbers, oldest first; the numbers (B,) of these cases) -> scores
 # (B, N + 1), column = item number, higher is better. Column 0 is ignored. The second argument is there for scorers
-# that know more about a case than its history, such as its time, or the Bazaar's best possible predictor.
+# that know more about a case than its history, such as its time, or the Bazaar's best possible predictor. A scorer with
+# a true attribute `concurrent` may be called by several threads at once.
 Scorer = Callable[[list[np.ndarray], np.ndarray], Tensor]
 
 
@@ -84,7 +87,8 @@ def rank_cases(
         case = int(np.argmin(candidates[targets]))
         raise DataError(f"the target of case {case}, item {targets[case]}, is not among the candidates")
     greater, at_least = np.empty(len(targets), np.int64), np.empty(len(targets), np.int64)
-    for index, histories, scores in _scored(scorer, cases.histories, n_items, settings):
+
+    def count(index: np.ndarray, histories: list[np.ndarray], scores: Tensor) -> None:
         block = _columns(scores, ranked)  # (B, ranked items)
         _check_finite(block, ranked, index, scorer)
         target = torch.from_numpy(targets[index]).to(scores.device)[:, None]
@@ -101,6 +105,8 @@ def rank_cases(
             seen_bar = bar[on_device, 0]
             greater[index] -= np.bincount(rows[(seen > seen_bar).cpu().numpy()], minlength=len(index))
             at_least[index] -= np.bincount(rows[(seen >= seen_bar).cpu().numpy()], minlength=len(index))
+
+    _each_batch(count, scorer, cases.histories, n_items, settings)
     return Ranks(greater, at_least - greater)
 
 
@@ -131,12 +137,15 @@ def rank_in_sample(
         below = np.searchsorted(excluded - np.arange(len(excluded)) - 1, drawn, side="right")
         columns[c, 1 : 1 + len(drawn)] = drawn + 1 + below
     greater, n_ties = np.empty(len(targets), np.int64), np.empty(len(targets), np.int64)
-    for index, _, scores in _scored(scorer, cases.histories, n_items, settings):
+
+    def count(index: np.ndarray, _: list[np.ndarray], scores: Tensor) -> None:
         _check_finite(scores[:, 1:], np.arange(1, n_items + 1), index, scorer)
         picked = scores.gather(1, torch.from_numpy(columns[index]).to(scores.device)).cpu()  # (B, 1 + n_negatives)
         real, bar = torch.from_numpy(columns[index] > 0), picked[:, :1]
         greater[index] = ((picked > bar) & real).sum(1).numpy()
         n_ties[index] = ((picked == bar) & real).sum(1).numpy()
+
+    _each_batch(count, scorer, cases.histories, n_items, settings)
     return Ranks(greater, n_ties), int((columns[:, -1] == 0).sum())
 
 
@@ -153,7 +162,8 @@ def top_k(
     ranked = _ranked_items(n_items, candidates)
     out_items, out_scores = np.zeros((len(histories), k), np.int64), np.full((len(histories), k), -np.inf, np.float32)
     out_of_race = np.setdiff1d(np.arange(n_items + 1), ranked)
-    for index, batch, scores in _scored(scorer, histories, n_items, settings):
+
+    def choose(index: np.ndarray, batch: list[np.ndarray], scores: Tensor) -> None:
         _check_finite(_columns(scores, ranked), ranked, index, scorer)
         scores = scores.clone()  # the scorer may hand out its own memory
         scores[:, torch.from_numpy(out_of_race).to(scores.device)] = -torch.inf
@@ -163,6 +173,8 @@ def top_k(
         best, items = scores.topk(k, dim=1)
         out_scores[index] = best.float().cpu().numpy()
         out_items[index] = items.masked_fill(best == -torch.inf, 0).cpu().numpy()
+
+    _each_batch(choose, scorer, histories, n_items, settings)
     return out_items, out_scores
 
 
@@ -196,17 +208,23 @@ def _columns(scores: Tensor, ranked: np.ndarray) -> Tensor:
     return scores[:, torch.from_numpy(ranked).to(scores.device)]
 
 
-def _scored(
-    scorer: Scorer, histories: Sequences | Sequence[np.ndarray], n_items: int, settings: EvalSettings
-) -> Iterator[tuple[np.ndarray, list[np.ndarray], Tensor]]:
-    """Batches of cases, similar lengths together: their numbers (B,), histories and checked scores (B, N + 1)."""
+def _each_batch(
+    work: Callable[[np.ndarray, list[np.ndarray], Tensor], None], scorer: Scorer,
+    histories: Sequences | Sequence[np.ndarray], n_items: int, settings: EvalSettings,
+) -> None:  # fmt: skip
+    """`work(numbers (B,) of cases, their histories, their checked scores (B, N + 1))` for each batch of cases.
+
+    Similar lengths come together. Where the scorer allows it, each thread of torch has a batch of its own from end to
+    end: threads that share every small operation spend more time on waking each other than on the operation.
+    """
     flat = histories if isinstance(histories, Sequences) else Sequences.from_lists(histories)
-    rows = np.split(flat.items, flat.offsets[1:-1])
+    rows = [flat.items[a:b] for a, b in zip(flat.offsets[:-1], flat.offsets[1:], strict=True)]
     order = np.argsort(flat.lengths, kind="stable")
+    threads = torch.get_num_threads() if getattr(scorer, "concurrent", False) else 1
     near = max(_FEW_ROWS, _NEAR // (n_items + 1))
-    size = max(1, min(settings.batch_size, near, settings.scores_at_once // (n_items + 1)))
-    for start in range(0, len(order), size):
-        index = order[start : start + size]
+    size = max(1, min(settings.batch_size, near, settings.scores_at_once // threads // (n_items + 1)))
+
+    def one(index: np.ndarray) -> None:
         batch = [rows[c] for c in index]
         if any(map(len, batch)):
             check_items(np.concatenate(batch), n_items, "the history", np.repeat(index, [len(row) for row in batch]))
@@ -216,7 +234,25 @@ def _scored(
             found = f"a tensor {tuple(scores.shape)}" if isinstance(scores, Tensor) else type(scores).__name__
             raise DataError(f"scorer {scorer_name(scorer)!r} returned {found}, wanted a tensor of (cases, items + 1) = "
                             f"({len(index)}, {n_items + 1})")  # fmt: skip
-        yield index, batch, scores.detach() if scores.is_floating_point() else scores.double()
+        work(index, batch, scores.detach() if scores.is_floating_point() else scores.double())
+
+    batches = [order[start : start + size] for start in range(0, len(order), size)]
+    with _threads(threads) as pool:
+        for _ in (pool.map if pool else map)(one, batches):
+            pass
+
+
+@contextmanager
+def _threads(n: int) -> Iterator[ThreadPoolExecutor | None]:
+    """Threads that compute alone, with one thread of torch each; None for the one that is there already."""
+    if n == 1:
+        yield None
+        return
+    try:
+        with ThreadPoolExecutor(n, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(n)  # some of what the new threads have set holds for all
 
 
 def _check_finite(block: Tensor, ranked: np.ndarray, index: np.ndarray, scorer: Scorer) -> None:

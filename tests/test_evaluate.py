@@ -219,6 +219,7 @@ def test_model_scorer_scores_as_the_model_does(model):
     assert (ranks.greater == again.greater).all()  # no dropout
     assert [m.training for m in model.modules()] == model_modes
     assert len(calls) == 1
+    assert scorer.concurrent
     model.eval()
     with torch.no_grad():
         table = original()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Barrier, get_ident
+
 import numpy as np
 import pytest
 import torch
@@ -48,6 +50,46 @@ def test_a_gpu_ranks_like_a_cpu(dtype):
     _, here = top_k(scorer_of(scores), cases.histories, 5, 40)
     _, there = top_k(scorer_of(scores.cuda()), cases.histories, 5, 40)
     assert (here == there).all()  # the items may differ where scores are tied
+
+
+def test_threads_have_batches_of_their_own_and_give_the_same_ranks(several_threads):
+    cases = random_cases(60, 40, np.random.default_rng(8))
+    scores = torch.rand(60, 41, generator=torch.Generator().manual_seed(0))
+    meeting, inside = Barrier(several_threads), []
+
+    def scorer(histories, index):
+        inside.append((get_ident(), torch.get_num_threads(), torch.is_grad_enabled()))
+        meeting.wait(timeout=30)  # breaks unless all threads are in here at once
+        return scores[torch.from_numpy(index)]
+
+    scorer.concurrent = True
+    settings = EvalSettings(batch_size=5)  # 12 batches: each thread has as many
+    ranks = rank_cases(scorer, cases, 40, settings)
+    assert len({thread for thread, _, _ in inside}) == several_threads
+    assert {(threads, grad) for _, threads, grad in inside} == {(1, False)}
+    assert torch.get_num_threads() == several_threads
+    alone = rank_cases(scorer_of(scores), cases, 40, settings)
+    assert (ranks.greater == alone.greater).all()
+    assert (ranks.n_ties == alone.n_ties).all()
+
+
+def test_an_error_in_a_thread_is_that_of_the_first_bad_case(several_threads):
+    cases = make_cases([[1]] * 40, [2] * 40)
+    scores = torch.zeros(40, 4)
+    scores[7, 3] = scores[30, 1] = torch.nan
+    scorer = scorer_of(scores)
+    scorer.concurrent = True
+    with pytest.raises(DataError, match="gave item 3 in case 7 the score nan"):
+        rank_cases(scorer, cases, 3, EvalSettings(batch_size=2))
+    assert torch.get_num_threads() == several_threads
+
+
+@pytest.fixture
+def several_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield 3
+    torch.set_num_threads(before)
 
 
 def test_masking_changes_ranks_and_the_target_is_never_masked():
