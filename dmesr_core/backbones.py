@@ -288,7 +288,8 @@ class IDRecommender(Recommender):
     def __init__(self, settings: BackboneSettings, known: Tensor, item_bias: bool = False):
         super().__init__(make_backbone(settings), settings.max_len, known, item_bias)
         self.embedding = nn.Embedding(len(known), settings.width, padding_idx=0)
-        nn.init.normal_(self.embedding.weight, std=settings.width**-0.5)
+        # Small, as BERT's: what a rare item starts with is noise, and few steps are there to unlearn it.
+        nn.init.normal_(self.embedding.weight, std=0.02)
 
     def item_table(self, items: Tensor | None = None) -> Tensor:
         weight = self.embedding.weight if items is None else self.embedding(items)

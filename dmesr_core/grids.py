@@ -88,8 +88,8 @@ def _dmesr(**changes: Any) -> dict[str, Variant]:
     return {f"{key}={value}": Variant("dmesr", {key: value}) for key, values in changes.items() for value in values}
 
 
-# BERT4Rec predicts few positions at a time, and for many epochs learns nothing that shows: it gets twice the epochs,
-# and is not stopped early.
+# BERT4Rec predicts few positions at a time, and for some epochs learns nothing that shows: it gets twice the epochs, is
+# not stopped early, and the weight decay that suits the others is too much for it.
 _PATIENT = ("bert4rec",)
 _THREE = ("sasrec", "gru4rec", "bert4rec")
 _COMPARED = _rows("popularity", "id_only", "raw", "llm_esr", "llm_emb", "dmesr")
@@ -188,8 +188,8 @@ def jobs(grid: Grid) -> dict[Data, list[Job]]:
                     raise SettingsError(f"grid {grid.name!r}: training has no setting {', '.join(sorted(unknown))}")
                 patient = backbone in _PATIENT and not grid.mini
                 epochs = grid.epochs * (2 if patient else 1)
-                patience = {"patience": epochs} if patient else {}
-                train = TrainSettings(**({"epochs": epochs, "seed": seed} | patience | changes))
+                own = {"patience": epochs, "weight_decay": 0.5} if patient else {}
+                train = TrainSettings(**({"epochs": epochs, "seed": seed} | own | changes))
                 job = Job(name, variant, BackboneSettings(backbone), train, grid.name)
                 once = found.setdefault(data, [])
                 if variant.kind != "popularity" or all(other.name != name for other in once):

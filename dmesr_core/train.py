@@ -12,26 +12,28 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
 from dmesr_core.backbones import Recommender
+from dmesr_core.checkpoint import Checkpoint
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.evaluate import metrics, model_scorer, rank_cases
 from dmesr_core.interactions import Sequences, Split, length_batches, pad
 from dmesr_core.losses import LOSSES, binary_loss, gbce_beta, softmax_loss
 
-# Cloze: how many times a step hides other positions of the same histories. Few positions are predicted at a time; the
-# authors' code writes each history ten times for that reason.
+# Cloze: how many times a step hides other positions of the same histories (few are predicted at a time; the authors'
+# code writes each history ten times for that reason), and the share of these copies that end at the one hidden item. The
+# last item of any beginning of a history can be asked for: as many questions of the kind that a test asks as there are
+# events, not only one per history.
 MASK_COPIES = 4
+LAST_SHARE = 0.8
 
 
 @dataclass(frozen=True)
@@ -90,12 +92,14 @@ def predictions(
     real = items > 0
     lot = torch.rand(items.shape, generator=generator).to(items.device)
     hidden_at = (lot < hide) & real
-    # Every history hides something; half of the time it is the last item alone, as at inference.
-    last = real.sum(1) - 1
-    rows = torch.arange(len(items), device=items.device)
-    only_last = (torch.rand(len(items), generator=generator) < 0.5).to(items.device) | ~hidden_at.any(1)
-    hidden_at[only_last] = False
-    hidden_at[rows[only_last], last[only_last]] = True
+    # Else it is the last item of a beginning of the history, as at inference; so is it where the lot hides nothing.
+    length, n = real.sum(1), len(items)
+    beginning = (torch.rand(n, generator=generator) < LAST_SHARE).to(items.device) | ~hidden_at.any(1)
+    end = (torch.rand(n, generator=generator).to(items.device) * (length - 1)).long() + 1  # column of its last item
+    end = torch.where(beginning, torch.minimum(end, length - 1), length - 1)[:, None]
+    column = torch.arange(items.shape[1], device=items.device)
+    hidden_at = torch.where(beginning[:, None], column == end, hidden_at)
+    real = column <= end
     x = torch.where(hidden_at[..., None], model.backbone.hidden_item(), F.embedding(items, table))
     return model.backbone(x, real)[hidden_at], items[hidden_at]
 
@@ -207,9 +211,10 @@ def fit(
     bare: Recommender = accelerator.unwrap_model(model)
     step = Step(bare, np.asarray(split.train_counts), s, accelerator.device)
     validate = validate or (lambda m: _validation_ndcg(m, split))
-    saved = _Checkpoint(checkpoint, s)
+    saved = Checkpoint(checkpoint, asdict(s))
     if saved.exists():
-        first, best, best_weights, report = saved.load(bare, optimizer, schedule, generator)
+        first, best, best_weights, done = saved.load(bare, optimizer, schedule, generator)
+        report = TrainReport(**done)
     else:
         best_weights = _weights(bare)
     started, targets_seen = time.perf_counter(), 0
@@ -250,7 +255,7 @@ def fit(
         bar.set_postfix(loss=f"{mean:.3f}", valid=f"{score:.4f}", best=f"{best:.4f}")
         report.seconds += time.perf_counter() - started
         started = time.perf_counter()
-        saved.save(epoch + 1, best, best_weights, bare, optimizer, schedule, generator, report)
+        saved.save(epoch + 1, best, best_weights, bare, optimizer, schedule, generator, asdict(report))
     report.targets_per_second = targets_seen / max(report.seconds, 1e-9)
     bare.load_state_dict(best_weights)
     bare.eval()
@@ -293,50 +298,3 @@ def _validation_ndcg(model: Recommender, split: Split) -> float:
     """NDCG@10 of the validation cases: full catalogue, seen items not ranked."""
     scorer = model_scorer(model, split.n_items, model.max_len)
     return float(metrics(rank_cases(scorer, split.valid, split.n_items), (10,))["ndcg@10"].mean())
-
-
-class _Checkpoint:
-    """Training state in a folder: weights as safetensors, the rest as tensors that load with `weights_only`."""
-
-    def __init__(self, folder: str | Path | None, settings: TrainSettings):
-        self.folder = Path(folder) if folder else None
-        self.settings = settings
-
-    def exists(self) -> bool:
-        return self.folder is not None and (self.folder / "state.pt").exists()
-
-    def save(
-        self,
-        epoch: int,
-        best: float,
-        best_weights: dict,
-        model: Any,
-        optimizer: Any,
-        schedule: Any,
-        generator: Any,
-        report: Any,
-    ) -> None:
-        if self.folder is None:
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        save_file(best_weights, self.folder / "best.safetensors")
-        state = dict(
-            epoch=epoch, best=best, model=model.state_dict(), optimizer=optimizer.state_dict(),
-            schedule=schedule.state_dict(), generator=generator.get_state(), torch_rng=torch.get_rng_state(),
-            report=asdict(report), settings=asdict(self.settings),
-        )  # fmt: skip
-        torch.save(state, self.folder / "state.tmp")
-        (self.folder / "state.tmp").replace(self.folder / "state.pt")
-
-    def load(self, model: Any, optimizer: Any, schedule: Any, generator: Any) -> tuple[int, float, dict, TrainReport]:
-        assert self.folder is not None
-        state = torch.load(self.folder / "state.pt", weights_only=True)
-        if state["settings"] != asdict(self.settings):
-            raise SettingsError(f"{self.folder} holds training with other settings: use another folder or delete it")
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
-        generator.set_state(state["generator"])
-        torch.set_rng_state(state["torch_rng"])
-        best_weights = load_file(self.folder / "best.safetensors")
-        return state["epoch"], state["best"], best_weights, TrainReport(**state["report"])

@@ -116,9 +116,24 @@ def test_cloze_hides_what_it_asks_for_and_always_asks():
     hidden, targets = train.predictions(model, table, items, torch.Generator().manual_seed(0), 0.3)
     assert (targets > 0).all() and len(targets) >= len(items)
     changed = table.clone()
-    changed[9] += 10  # rows that ask for item 9 hide it, so its own vector must not matter
+    changed[9] *= -1  # rows that ask for item 9 hide it, so its own vector must not matter
     again, _ = train.predictions(model, changed, items, torch.Generator().manual_seed(0), 0.3)
     torch.testing.assert_close(again[targets == 9], hidden[targets == 9])
+
+
+def test_cloze_asks_for_the_end_of_every_beginning_and_shows_nothing_behind_it():
+    model = build(cycle_split(), "bert4rec").eval()
+    table = model.item_table()
+    items = torch.tensor([[3, 4, 5, 6, 0]]).repeat(30, 1)
+    never = 0.0  # the lot hides nothing, so that each row is a beginning of the history
+    hidden, targets = train.predictions(model, table, items, torch.Generator().manual_seed(0), never)
+    assert set(targets.tolist()) == {4, 5, 6}
+    changed = table.clone()
+    changed[5:] *= -1
+    again, _ = train.predictions(model, changed, items, torch.Generator().manual_seed(0), never)
+    early = targets == 4
+    torch.testing.assert_close(again[early], hidden[early])
+    assert not torch.isclose(again[~early], hidden[~early]).all(1)[targets[~early] == 6].any()  # 5 is in sight there
 
 
 def step_loss(model, split, items, seed=0, **settings):
