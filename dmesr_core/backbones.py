@@ -283,15 +283,20 @@ class Recommender(nn.Module):
 
 
 class IDRecommender(Recommender):
-    """The plain sequential recommender: one learned vector per item, nothing else known about it."""
+    """The plain sequential recommender: one learned vector per item, nothing else known about it.
 
-    def __init__(self, settings: BackboneSettings, known: Tensor, item_bias: bool = False):
+    Args:
+        unit: all vectors have length 1, so that an item is recommended for its direction alone. A model then cannot
+            keep rare items small, which is what weight decay makes of them.
+    """
+
+    def __init__(self, settings: BackboneSettings, known: Tensor, item_bias: bool = False, unit: bool = False):
         super().__init__(make_backbone(settings), settings.max_len, known, item_bias)
+        self.unit = unit
         self.embedding = nn.Embedding(len(known), settings.width, padding_idx=0)
-        # Small, as BERT's: what a rare item starts with is noise, and few steps are there to unlearn it.
-        nn.init.normal_(self.embedding.weight, std=0.02)
+        nn.init.normal_(self.embedding.weight, std=0.02 if unit else settings.width**-0.5)
 
     def item_table(self, items: Tensor | None = None) -> Tensor:
         weight = self.embedding.weight if items is None else self.embedding(items)
         known = self.known if items is None else self.known[items]
-        return weight * known[:, None]
+        return (F.normalize(weight, dim=1) if self.unit else weight) * known[:, None]

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dmesr_core.align import ProjectionHead, Temperature, info_nce
@@ -43,6 +44,7 @@ class DMESRSettings:
     entry: str = "sum"  # how the fused views enter the backbone: sum | concat | two_towers
     id_embedding: bool = True  # add a learned vector per item
     id_dropout: float = 0.1  # chance that an item has to do without its ID vector for a step
+    unit: bool = False  # features, ID vector and their sum all have length 1 (entry sum only)
     dropout: float = 0.1  # inside the projection heads
 
     def __post_init__(self) -> None:
@@ -50,6 +52,8 @@ class DMESRSettings:
             raise SettingsError(f"views {self.views!r}: choose one or both of {', '.join(VIEWS)}")
         if self.entry not in ENTRIES:
             raise SettingsError(f"unknown entry {self.entry!r}: choose one of {', '.join(ENTRIES)}")
+        if self.unit and (self.entry != "sum" or not self.id_embedding):
+            raise SettingsError("unit vectors need entry 'sum' and an ID vector")
         if self.entry == "two_towers" and len(self.views) != 2:
             raise SettingsError("entry 'two_towers' needs both views")
         if self.items_per_step is not None and self.items_per_step < 2:
@@ -74,12 +78,13 @@ class ItemID(nn.Module):
         self.register_buffer("known", known.float(), persistent=False)
         self.dropout = dropout
 
-    def forward(self, items: Tensor) -> Tensor:
-        """(n,) -> (n, d)"""
+    def forward(self, items: Tensor, unit: bool = False) -> Tensor:
+        """(n,) -> (n, d); `unit`: of length 1, or 0 where there is none."""
         keep = self.known[items]
         if self.training and self.dropout:
             keep = keep * (torch.rand_like(keep) >= self.dropout)
-        return self.embedding(items) * keep[:, None]
+        own = self.embedding(items)
+        return (F.normalize(own, dim=1) if unit else own) * keep[:, None]
 
 
 class ItemEncoder(nn.Module):
@@ -141,6 +146,7 @@ class DMESR(Recommender):
         self.item_id = ItemID(width, self.known, s.id_dropout) if s.id_embedding else None
         parts = views + (s.entry == "concat" and s.id_embedding)
         self.enter = nn.Linear(parts * width, width) if s.entry == "concat" else nn.Linear(width, width)
+        self.features_share = nn.Parameter(torch.ones(())) if s.unit else None  # their length beside that of the ID
         self.temperature = Temperature(s.temperature, s.learn_temperature)
         self._aligned: Tensor | None = None
         self._fused: Tensor | None = None  # (N+1, V, d) what `_fuse` gave for each item when last encoded
@@ -153,6 +159,10 @@ class DMESR(Recommender):
         if items is None:
             items = torch.arange(self.n_items + 1, device=self.known.device)
         fused = self._encode(items)  # (n, V, d)
+        if self.features_share is not None and self.item_id is not None:
+            features = F.normalize(self.enter(fused[:, 0]), dim=1)
+            table = F.normalize(self.features_share * features + self.item_id(items, unit=True), dim=1)
+            return table * (items > 0)[:, None]
         own = None if self.item_id is None else self.item_id(items)
         scale = fused.shape[-1] ** -0.5  # as an ID table starts: entries of size 1/√d
         if self.settings.entry == "concat":

@@ -92,7 +92,7 @@ def _dmesr(**changes: Any) -> dict[str, Variant]:
 # not stopped early, and the weight decay that suits the others is too much for it.
 _PATIENT = ("bert4rec",)
 _THREE = ("sasrec", "gru4rec", "bert4rec")
-_COMPARED = _rows("popularity", "id_only", "raw", "llm_esr", "llm_emb", "dmesr")
+_COMPARED = _rows("popularity", "id_only", "id_unit", "raw", "llm_esr", "llm_emb", "dmesr", "dmesr_unit")
 # Some of these stand still for a while before they learn: none is stopped early.
 _LOSSES: tuple[dict[str, Any], ...] = (
     {"loss": "ce"},
@@ -110,7 +110,7 @@ def _three(name: str, title: str, data: Data) -> Grid:
 _ALL = (
     Grid(
         "three_backbones",
-        "three backbones, five ways to know an item, four data sets",
+        "three backbones, seven ways to know an item, four data sets",
         parts=tuple(f"three_backbones_{name}" for name in ("bazaar", "sparse", "movielens", "time")),
     ),
     _three("bazaar", "the Bazaar, leave-one-out", Data("bazaar")),
@@ -133,7 +133,7 @@ _ALL = (
             ),
             Block(
                 tuple(Data("bazaar", share=share) for share in (0.125, 0.25, 0.5)),
-                _rows("popularity", "id_only", "dmesr", "fact_oracle"),
+                _rows("popularity", "id_only", "id_unit", "dmesr", "dmesr_unit", "fact_oracle"),
                 seeds=3,
             ),
         ),

@@ -29,9 +29,9 @@ from dmesr_core.interactions import Sequences, Split, length_batches, pad
 from dmesr_core.losses import LOSSES, binary_loss, gbce_beta, softmax_loss
 
 # Cloze: how many times a step hides other positions of the same histories (few are predicted at a time; the authors'
-# code writes each history ten times for that reason), and the share of these copies that end at the one hidden item. The
-# last item of any beginning of a history can be asked for: as many questions of the kind that a test asks as there are
-# events, not only one per history.
+# code writes each history ten times for that reason), and the share of these copies that end at the one hidden item.
+# That can be the last item of any beginning of a history: so as many questions of the kind that a test asks as there
+# are events, and not only one per history.
 MASK_COPIES = 4
 LAST_SHARE = 0.8
 

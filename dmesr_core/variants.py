@@ -36,11 +36,13 @@ class Variant:
 VARIANTS: dict[str, Variant] = {
     "popularity": Variant("popularity"),
     "id_only": Variant("id"),
+    "id_unit": Variant("id", {"unit": True}),
     "raw": Variant("raw"),
     "llm_esr": Variant("llm_esr"),
     "llm_emb": Variant("llm_emb"),
     "fact_oracle": Variant("facts"),
     "dmesr": Variant("dmesr"),
+    "dmesr_unit": Variant("dmesr", {"unit": True}),
     "no_fusion": Variant("dmesr", {"fusion": False}),
     "no_alignment": Variant("dmesr", {"align": False}),
     "picture_only": Variant("dmesr", {"views": ("picture",)}),

@@ -6,7 +6,7 @@ import pytest
 import torch
 from small_material import make_material
 
-from dmesr_core.backbones import BACKBONES, BackboneSettings
+from dmesr_core.backbones import BACKBONES, BackboneSettings, IDRecommender
 from dmesr_core.dmesr import DMESR, VIEWS, DMESRSettings, FeatureRecommender
 from dmesr_core.errors import SettingsError
 from dmesr_core.train import TrainSettings, _validation_ndcg, fit, known_items
@@ -49,6 +49,27 @@ def test_the_table_of_some_items_is_a_part_of_the_table_of_all(entry):
     model = build(entry=entry).eval()
     items = torch.tensor([0, 7, 2, 11])
     torch.testing.assert_close(model.item_table(items), model.item_table()[items], atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["id", "dmesr"])
+def test_unit_vectors_have_length_one_where_there_is_anything_to_know(kind):
+    known = torch.ones(N + 1).bool()
+    known[5] = False
+    model = build(known, unit=True) if kind == "dmesr" else IDRecommender(BACKBONE, known, unit=True)
+    length = model.eval().item_table().norm(dim=1)
+    nothing = [0] if kind == "dmesr" else [0, 5]  # an item that was never bought has features all the same
+    assert (length[nothing] == 0).all()
+    length[nothing] = 1
+    torch.testing.assert_close(length, torch.ones(N + 1))
+    model.train().item_table()[1:].sum().backward()
+    learns = [p for n, p in model.named_parameters() if n.startswith(("enter", "embedding", "item_id", "features_share"))]
+    assert learns and all(p.grad is not None for p in learns)
+
+
+def test_unit_vectors_need_a_sum_of_features_and_id():
+    for wrong in ({"entry": "concat"}, {"id_embedding": False}):
+        with pytest.raises(SettingsError, match="unit vectors need entry 'sum' and an ID vector"):
+            DMESRSettings(unit=True, **wrong)
 
 
 def test_gradient_reaches_both_views_the_words_and_the_ids():
