@@ -62,7 +62,8 @@ def test_unit_vectors_have_length_one_where_there_is_anything_to_know(kind):
     length[nothing] = 1
     torch.testing.assert_close(length, torch.ones(N + 1))
     model.train().item_table()[1:].sum().backward()
-    learns = [p for n, p in model.named_parameters() if n.startswith(("enter", "embedding", "item_id", "features_share"))]
+    names = ("enter", "embedding", "item_id", "features_share")
+    learns = [p for n, p in model.named_parameters() if n.startswith(names)]
     assert learns and all(p.grad is not None for p in learns)
 
 
