@@ -5,7 +5,8 @@
 
 Each framework has an environment of its own below _build/peers, made when first needed. A run is a process; the
 frameworks take turns, so that what else happens on the machine meets all of them. What is done is kept: an interrupted
-benchmark goes on where it stopped. Writes benchmarks/peers.json after every run, and prints tables at the end.
+benchmark goes on where it stopped. Writes benchmarks/peers.json after every run, and prints tables at the end. What the
+file holds of other data, models and phases than those that are asked for stays in it.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def plan(options: argparse.Namespace) -> list[dict]:
     phases = [("speed", turn, options.seconds) for turn in range(options.repeats)]
     phases += [("wall", turn, options.wall) for turn in range(options.wall_repeats) if options.wall > 0]
     phases += [("converge", 0, options.converge)] if options.converge > 0 else []
-    every = code_digest(tuple(options.peers))
+    every, mine = code_digest(tuple(options.peers)), json.loads(options.ours)
     runs = []
     for phase, turn, seconds in phases:
         first = turn % len(options.peers)  # each turn begins with another framework
@@ -117,7 +118,7 @@ def plan(options: argparse.Namespace) -> list[dict]:
                     settings = RunSettings(
                         str(path), model, phase, seconds, seed=turn, threads=options.threads,
                         own_users=options.own_users if phase == "speed" else 0, score_users=options.score_users,
-                        ours=options.ours,
+                        ours=json.dumps(mine.get(model, {})),
                     )  # fmt: skip
                     # Speeds are compared within a turn, so all of them belong to one state of the code.
                     code = every if phase == "speed" else code_digest((peer,))
@@ -151,7 +152,7 @@ def execute(run: dict, threads: int) -> dict | None:
     if done.returncode or not out.exists():
         print(f"  failed, see {log}:\n" + "\n".join(log.read_text().splitlines()[-3:]), flush=True)
         return None
-    keys = {k: run[k] for k in ("peer", "data", "turn", "code")}
+    keys = {k: run[k] for k in ("peer", "data", "turn", "code")} | {"commit": commit()}
     row = keys | {"load_average": list(os.getloadavg())} | json.loads(out.read_text())
     target.write_text(json.dumps(row))
     return row
@@ -170,6 +171,13 @@ def commit() -> str:
         for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "dmesr_core", "benchmarks/peers"])
     )
     return head + ("-dirty" if changed else "")
+
+
+def untouched(path: Path, runs: list[dict]) -> list[dict]:
+    """Rows in the file that are of other data, models and phases than `runs`."""
+    before = json.loads(path.read_text())["rows"] if path.exists() else []
+    asked = {(run["data"], run["settings"].model, run["settings"].phase) for run in runs}
+    return [row for row in before if (row["data"], row["model"], row["phase"]) not in asked]
 
 
 def write(rows: list[dict], path: Path, threads: int) -> None:
@@ -196,7 +204,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--own-users", type=int, default=5000, help="users for the frameworks' own evaluators")
     parser.add_argument("--score-users", type=int, default=0, help="users of the full ranking (0: all)")
-    parser.add_argument("--ours", default="{}", help="JSON: our training settings for the quality runs")
+    parser.add_argument("--ours", default="{}", help="JSON: model -> our training settings for the quality runs")
     parser.add_argument("--torch-index", default="", help="where pip finds torch, if not where it usually looks")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "peers.json")
     parser.add_argument("--fresh", action="store_true", help="measure anew what was measured before")
@@ -209,6 +217,7 @@ def main() -> None:
     if options.install:
         return
     runs, rows = plan(options), []
+    kept = untouched(options.out, runs)
     for number, run in enumerate(runs, start=1):
         s = run["settings"]
         known = row_file(run)
@@ -221,10 +230,10 @@ def main() -> None:
         row = execute(run, options.threads)
         if row is not None:
             rows.append(row)
-            write(rows, options.out, options.threads)
+            write(kept + rows, options.out, options.threads)
     print(report.text(rows) if rows else "nothing was measured with these options and the code as it is now")
     if rows:
-        write(rows, options.out, options.threads)
+        write(kept + rows, options.out, options.threads)
 
 
 if __name__ == "__main__":

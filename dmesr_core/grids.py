@@ -64,6 +64,7 @@ class Block:
     variants: dict[str, Variant]
     backbones: tuple[str, ...] = ("sasrec",)
     trains: tuple[dict[str, Any], ...] = ({},)  # what differs from `TrainSettings`
+    sizes: dict[str, Any] = field(default_factory=dict)  # what differs from `BackboneSettings`
     seeds: int = 5  # trainings of each, with seeds 0, 1, ...
 
 
@@ -142,6 +143,19 @@ _ALL = (
         "losses", "four losses (SASRec by ID)", (Block((Data("bazaar"),), _rows("id_only"), trains=_LOSSES, seeds=3),)
     ),
     Grid(
+        "quality",
+        "how good a SASRec by ID gets on Amazon Beauty and Toys",
+        (
+            Block(
+                (Data("beauty"), Data("toys")),
+                _rows("id_only", "id_unit"),
+                trains=({"batch_size": 256, "patience": 5},),
+                sizes={"layers": 2, "dropout": 0.4},
+                seeds=3,
+            ),
+        ),
+    ),
+    Grid(
         "losses_beauty",
         "four losses on a catalogue ten times as large (SASRec by ID)",
         (Block((Data("beauty"),), _rows("id_only"), trains=_LOSSES, seeds=1),),
@@ -176,11 +190,14 @@ def jobs(grid: Grid) -> dict[Data, list[Job]]:
     So an unfinished grid has few seeds of everything rather than everything of a few.
 
     Raises:
-        SettingsError: a training setting that `TrainSettings` does not have.
+        SettingsError: a setting that `TrainSettings` or `BackboneSettings` does not have.
     """
     known = {f.name for f in fields(TrainSettings)}
+    known_sizes = {f.name for f in fields(BackboneSettings)}
     found: dict[Data, list[Job]] = {}
     for block in grid.blocks:
+        if unknown := set(block.sizes) - known_sizes:
+            raise SettingsError(f"grid {grid.name!r}: a backbone has no setting {', '.join(sorted(unknown))}")
         for data in block.data:
             combined = product(block.variants.items(), block.backbones, block.trains, range(block.seeds))
             for (name, variant), backbone, changes, seed in combined:
@@ -190,7 +207,7 @@ def jobs(grid: Grid) -> dict[Data, list[Job]]:
                 epochs = grid.epochs * (2 if patient else 1)
                 own = {"patience": epochs, "weight_decay": 0.5} if patient else {}
                 train = TrainSettings(**({"epochs": epochs, "seed": seed} | own | changes))
-                job = Job(name, variant, BackboneSettings(backbone), train, grid.name)
+                job = Job(name, variant, BackboneSettings(backbone, **block.sizes), train, grid.name)
                 once = found.setdefault(data, [])
                 if variant.kind != "popularity" or all(other.name != name for other in once):
                     once.append(job)

@@ -212,16 +212,22 @@ def table(
     }
 
 
-def complete(rows: Iterable[Row], by: Sequence[str] = ("data", "split", "backbone", "variant")) -> list[Row]:
-    """Only the rows whose seed every trained cell of the same data and split has."""
+def complete(
+    rows: Iterable[Row], by: Sequence[str] = ("data", "split", "backbone", "variant"),
+    within: Sequence[str] = ("data", "split"),
+) -> list[Row]:  # fmt: skip
+    """Only the rows whose seed every trained cell of the same group has; cells differ `by`, groups `within` these."""
     rows = list(rows)
-    cells: dict[tuple, dict[tuple, set[int]]] = {}
+
+    def at(row: Row, names: Sequence[str]) -> tuple:
+        return tuple(row.get(name) for name in names)
+
+    groups: dict[tuple, dict[tuple, set[int]]] = {}
     for row in rows:
         if row.report:
-            of_data = cells.setdefault((row.data, row.split), {})
-            of_data.setdefault(tuple(row.get(name) for name in by), set()).add(row.seed)
-    common = {at: set.intersection(*of_data.values()) for at, of_data in cells.items()}
-    return [row for row in rows if not row.report or row.seed in common[row.data, row.split]]
+            groups.setdefault(at(row, within), {}).setdefault(at(row, by), set()).add(row.seed)
+    common = {group: set.intersection(*cells.values()) for group, cells in groups.items()}
+    return [row for row in rows if not row.report or row.seed in common[at(row, within)]]
 
 
 def _pack(values: np.ndarray, dtype: str) -> str:

@@ -64,6 +64,14 @@ def test_mistakes_are_named():
     odd = Grid("odd", "", (Block((Data("bazaar"),), {"id_only": VARIANTS["id_only"]}, trains=({"losss": "ce"},)),))
     with pytest.raises(SettingsError, match="grid 'odd': training has no setting losss"):
         jobs(odd)
+    odd = Grid("odd", "", (Block((Data("bazaar"),), {"id_only": VARIANTS["id_only"]}, sizes={"depth": 2}),))
+    with pytest.raises(SettingsError, match="grid 'odd': a backbone has no setting depth"):
+        jobs(odd)
+
+
+def test_a_block_may_change_the_size_of_the_backbone():
+    for some in jobs(get("quality")).values():
+        assert {(job.backbone.layers, job.backbone.dropout, job.backbone.width) for job in some} == {(2, 0.4, 64)}
 
 
 def test_data_that_is_not_there_is_asked_for(monkeypatch, tmp_path):

@@ -137,6 +137,10 @@ def test_a_table_refuses_what_cannot_be_compared(row):
         table(unfinished)
     assert [r.seed for r in complete(unfinished)] == [0, 0]
     assert len(table(complete(unfinished))) == 2
+    elsewhere = replace(other(row, seed=1), backbone={**row.backbone, "name": "gru4rec"})
+    assert [r.seed for r in complete([*unfinished, elsewhere])] == []  # no seed that all have
+    alone = complete([*unfinished, elsewhere], within=("data", "split", "backbone"))
+    assert [(r.get("backbone"), r.seed) for r in alone] == [("sasrec", 0), ("sasrec", 0), ("gru4rec", 1)]
 
 
 def test_unknown_names_are_refused(row):

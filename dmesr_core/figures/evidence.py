@@ -22,7 +22,7 @@ Cells = Mapping[str, Mapping[str, Mapping[str, Interval]]]  # data set -> backbo
 def scores(cells: Cells, metric: str, baseline: Mapping[str, Interval] | None = None, name: str = "") -> Figure:
     """One panel per data set, one band per backbone, one marker per model, each with its interval.
 
-    All data sets must have the same backbones in the same order: the labels stand at the left only.
+    Backbones are named at the left only where all data sets have the same ones.
 
     Args:
         baseline: data set -> interval of a model without a backbone, drawn as a band behind all others; its `name`.
@@ -165,8 +165,9 @@ def _panels(cells: Cells, columns: int, row: float) -> tuple[Figure, list[Axes],
         rows, columns, figsize=(7.2, rows * (row * most * len(series) * 0.9 + 1.1) + 0.5), squeeze=False
     )
     _blank(grid, len(cells))
-    for ax in grid[:, 1:].flat:
-        ax.tick_params(axis="y", labelleft=False)
+    if len({tuple(bands) for bands in cells.values()}) == 1:
+        for ax in grid[:, 1:].flat:
+            ax.tick_params(axis="y", labelleft=False)
     return fig, list(grid.flat), series
 
 
