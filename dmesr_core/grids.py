@@ -108,6 +108,12 @@ def _three(name: str, title: str, data: Data) -> Grid:
     return Grid(f"three_backbones_{name}", title, (Block((data,), _COMPARED, _THREE),))
 
 
+def _quality(name: str, title: str) -> Grid:
+    long = {"batch_size": 256, "patience": 1_000}
+    block = Block((Data(name),), _rows("id_only", "id_unit"), trains=(long,), sizes={"layers": 2}, seeds=3)
+    return Grid(f"quality_{name}", f"how good SASRec by ID gets on {title}", (block,), epochs=60)
+
+
 _ALL = (
     Grid(
         "three_backbones",
@@ -142,19 +148,8 @@ _ALL = (
     Grid(
         "losses", "four losses (SASRec by ID)", (Block((Data("bazaar"),), _rows("id_only"), trains=_LOSSES, seeds=3),)
     ),
-    Grid(
-        "quality",
-        "how good a SASRec by ID gets on Amazon Beauty and Toys",
-        (
-            Block(
-                (Data("beauty"), Data("toys")),
-                _rows("id_only", "id_unit"),
-                trains=({"batch_size": 256, "patience": 5},),
-                sizes={"layers": 2, "dropout": 0.4},
-                seeds=3,
-            ),
-        ),
-    ),
+    _quality("beauty", "Amazon Beauty"),
+    _quality("toys", "Amazon Toys"),
     Grid(
         "losses_beauty",
         "four losses on a catalogue ten times as large (SASRec by ID)",

@@ -70,8 +70,8 @@ def test_mistakes_are_named():
 
 
 def test_a_block_may_change_the_size_of_the_backbone():
-    for some in jobs(get("quality")).values():
-        assert {(job.backbone.layers, job.backbone.dropout, job.backbone.width) for job in some} == {(2, 0.4, 64)}
+    for some in jobs(get("quality_toys")).values():
+        assert {(job.backbone.layers, job.backbone.width, job.train.epochs) for job in some} == {(2, 64, 60)}
 
 
 def test_data_that_is_not_there_is_asked_for(monkeypatch, tmp_path):
