@@ -142,7 +142,7 @@ def test_extract_names_what_is_wrong(tmp_path, capsys):
 def test_experiments_are_listed(capsys):
     assert cli.main(["experiment", "--list"]) == 0
     said = capsys.readouterr().out
-    assert "three_backbones_movielens" in said and "76 runs" in said
+    assert "three_backbones_movielens" in said and "106 runs" in said
 
 
 def test_an_experiment_writes_its_rows(tmp_path, capsys, monkeypatch):
