@@ -28,6 +28,7 @@ class BackboneSettings:
     layers: int = 1
     heads: int = 2  # attention heads (not used by gru4rec)
     dropout: float = 0.2
+    head: bool = False  # a dense layer between the backbone and the scores, see `WithHead`
 
 
 class Attention(nn.Module):
@@ -214,6 +215,27 @@ class TwoTowers(Backbone):
         return torch.cat(self.backbone(torch.cat([first, second]), mask.repeat(2, 1)).chunk(2), dim=-1)
 
 
+class WithHead(Backbone):
+    """A backbone, and a dense layer that is added to what it expects (BERT4Rec's authors put one in its place).
+
+    A residual network ends near the last item's vector, so it expects again what was just taken. The layer can turn
+    away from it.
+    """
+
+    def __init__(self, backbone: Backbone, width: int):
+        super().__init__()
+        self.backbone = backbone
+        self.objective, self.item_bias = backbone.objective, backbone.item_bias
+        self.head = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width))
+
+    def hidden_item(self) -> Tensor:
+        return self.backbone.hidden_item()
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        y = self.backbone(x, mask)
+        return y + self.head(y)
+
+
 BACKBONES = {"sasrec": SASRec, "gru4rec": GRU4Rec, "bert4rec": BERT4Rec}
 
 
@@ -227,7 +249,8 @@ def make_backbone(settings: BackboneSettings) -> Backbone:
         raise SettingsError(f"unknown backbone {settings.name!r}: choose one of {', '.join(BACKBONES)}")
     if settings.width % settings.heads:
         raise SettingsError(f"width {settings.width} is not divisible by {settings.heads} heads")
-    return BACKBONES[settings.name](settings)
+    backbone = BACKBONES[settings.name](settings)
+    return WithHead(backbone, settings.width) if settings.head else backbone
 
 
 class Recommender(nn.Module):

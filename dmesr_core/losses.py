@@ -1,4 +1,4 @@
-"""Four ways to say "this item came next": full softmax, sampled softmax, BCE and gBCE.
+"""Four ways to say "this item came next": full softmax, sampled softmax, BCE and gBCE; and one to say "not again".
 
 `softmax_loss` is the one that the book uses. Written plainly it is one line, `cross_entropy(hidden @ table.T, target)`,
 and that line holds a matrix of (predicted positions) x (items) several times over. Here a few rows at a time
@@ -65,6 +65,25 @@ def softmax_loss(hidden: Tensor, table: Tensor, targets: Tensor, bias: Tensor | 
         scores = (hidden @ table.T).float()
         return F.cross_entropy(scores if bias is None else scores + bias, targets)
     return _Softmax.apply(hidden, table, bias, targets)
+
+
+def history_loss(hidden: Tensor, items: Tensor, table: Tensor) -> Tensor:
+    """Mean cross-entropy, in nats, of choosing the next item among itself and all that the same user took before.
+
+    Where nothing is taken twice, a model must not recommend what it has just read, although nothing is more like it.
+    The full softmax says so with a few rows of thousands; this says nothing else.
+
+    Args:
+        hidden: (B, T, d) what is expected after each of the first T items; items: (B, T + 1) right-padded rows of
+            `table` (0 is padding); table: (n, d).
+    """
+    before, targets = items[:, :-1], items[:, 1:]
+    scores = hidden @ F.embedding(before, table).transpose(1, 2)  # (B, T, T)
+    past = torch.ones_like(scores, dtype=torch.bool).tril()
+    rival = past & (before > 0)[:, None] & (before[:, None] != targets[..., None])
+    own = (hidden * F.embedding(targets, table)).sum(-1, keepdim=True)  # (B, T, 1)
+    scores = torch.cat([own, scores.masked_fill(~rival, -torch.inf)], dim=2)[targets > 0]  # (P, 1 + T)
+    return F.cross_entropy(scores, torch.zeros(len(scores), dtype=torch.long, device=scores.device))
 
 
 def binary_loss(positive: Tensor, negative: Tensor, beta: float = 1.0) -> Tensor:

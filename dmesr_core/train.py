@@ -26,7 +26,7 @@ from dmesr_core.checkpoint import Checkpoint
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.evaluate import metrics, model_scorer, rank_cases
 from dmesr_core.interactions import Sequences, Split, length_batches, pad
-from dmesr_core.losses import LOSSES, binary_loss, gbce_beta, softmax_loss
+from dmesr_core.losses import LOSSES, binary_loss, gbce_beta, history_loss, softmax_loss
 
 # Cloze: how many times a step hides other positions of the same histories (few are predicted at a time; the authors'
 # code writes each history ten times for that reason), and the share of these copies that end at the one hidden item.
@@ -51,6 +51,7 @@ class TrainSettings:
     loss: str = "ce"  # ce: softmax over all known items | sampled: softmax over a sample, with logQ | bce | gbce
     negatives: int = 256  # items drawn per step (sampled) or per position (bce, gbce)
     gbce_t: float = 0.75  # calibration of gbce: 0 is bce, 1 as if all items had been drawn
+    not_again: float = 0.0  # next: share of a second loss, the target against what the user took before
     max_seconds: float | None = None  # stop after so much training time; the learning rate then follows the clock
     mixed_precision: str = "no"  # no | bf16 | fp16, as accelerate names them
     seed: int = 0
@@ -146,6 +147,11 @@ class Step:
             usual = math.log(s.negatives / self.beta)
             positive, negative = positive - usual, negative - usual
             loss = binary_loss(positive, negative, self.beta)
+        if s.not_again:
+            rows = self.row_of[items]
+            expected = hidden.new_zeros(*rows[:, 1:].shape, hidden.shape[1])  # (B, T, D)
+            expected[rows[:, 1:] > 0] = hidden
+            loss = loss + s.not_again * history_loss(expected, rows, table)
         return loss, model.side_loss(), len(targets)
 
     def _expected(self, items: Tensor, needed: Tensor) -> Tensor:
@@ -182,6 +188,8 @@ def fit(
         raise SettingsError(f"unknown loss {s.loss!r}: choose one of {', '.join(LOSSES)}")
     if not 0 < s.mask_probability < 1:
         raise SettingsError(f"mask_probability must lie between 0 and 1, got {s.mask_probability}")
+    if s.not_again < 0 or (s.not_again and model.backbone.objective != "next"):
+        raise SettingsError(f"not_again must not be negative, and asks for a causal backbone, got {s.not_again}")
     if s.negatives < 1 or not 0 <= s.gbce_t <= 1 or (s.max_seconds is not None and s.max_seconds <= 0):
         raise SettingsError(f"negatives and max_seconds must be positive, gbce_t between 0 and 1, got {s}")
     histories = [h for h in _histories(split.train, model.max_len + 1) if len(h) > 1]

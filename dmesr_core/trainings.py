@@ -31,6 +31,8 @@ from dmesr_core.train import TrainSettings, fit
 from dmesr_core.variants import Material, Variant, build
 
 NEGATIVES, SAMPLE_SEED = 100, 0  # of the sampled protocol
+# Settings that came after rows had been stored, as they were before: at this value they leave no mark in a row's key.
+_ADDED = {"head": False, "not_again": 0.0}
 
 
 def run(
@@ -114,7 +116,11 @@ def _names(job: Job, material: Material) -> dict[str, Any]:
 
 def key_of(job: Job, material: Material) -> str:
     """Hash of all that decides a result, but for the code."""
-    settings = [] if job.variant.kind == "popularity" else [asdict(job.backbone), asdict(job.train), torch.__version__]
+    settings: list = []
+    if job.variant.kind != "popularity":
+        told = (asdict(job.backbone), asdict(job.train))
+        settings = [{k: v for k, v in some.items() if k not in _ADDED or v != _ADDED[k]} for some in told]
+        settings.append(torch.__version__)
     parts = [asdict(job.variant), material.known_to(job.variant), settings]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
 

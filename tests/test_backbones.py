@@ -9,9 +9,9 @@ from dmesr_core.errors import SettingsError
 SIZE = dict(width=16, max_len=10, layers=2, heads=2, dropout=0.3)
 
 
-def build(name, wrap=False):
+def build(name, wrap=False, head=False):
     torch.manual_seed(0)
-    backbone = make_backbone(BackboneSettings(name, **SIZE)).eval()
+    backbone = make_backbone(BackboneSettings(name, **SIZE, head=head)).eval()
     return TwoTowers(backbone).eval() if wrap else backbone
 
 
@@ -21,9 +21,10 @@ def history(lengths=(6, 3, 1), width=16):
     return x * mask[..., None], mask
 
 
+@pytest.mark.parametrize("head", [False, True])
 @pytest.mark.parametrize("name", ["sasrec", "gru4rec"])
-def test_causal_backbones_never_see_the_future(name):
-    backbone, (x, mask) = build(name), history()
+def test_causal_backbones_never_see_the_future(name, head):
+    backbone, (x, mask) = build(name, head=head), history()
     changed = x.clone()
     changed[:, 3:] *= -2  # not a shift: layer norm would take it away
     torch.testing.assert_close(backbone(changed, mask)[:, :3], backbone(x, mask)[:, :3])
@@ -69,6 +70,15 @@ def test_two_towers_run_one_backbone_on_each_half(name):
     out = towers(torch.cat([x, y], -1), mask)
     torch.testing.assert_close(out[..., :16], towers.backbone(x, mask), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(out[..., 16:], towers.backbone(y, mask), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", list(BACKBONES))
+def test_a_head_adds_to_what_the_backbone_expects(name):
+    headed, (x, mask) = build(name, head=True), history()
+    plain = headed.backbone(x, mask)
+    assert (headed(x, mask) - plain)[mask].abs().min(dim=1).values.max() > 1e-3
+    torch.nn.init.zeros_(headed.head[-1].weight)
+    torch.testing.assert_close(headed(x, mask), plain)
 
 
 def test_sasrec_attention_equals_torch_multi_head_attention():

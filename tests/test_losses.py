@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from dmesr_core import losses
-from dmesr_core.losses import binary_loss, gbce_beta, softmax_loss
+from dmesr_core.losses import binary_loss, gbce_beta, history_loss, softmax_loss
 
 
 def case(rows=70, items=23, width=5, seed=0, scale=1.0):
@@ -67,6 +67,21 @@ def test_a_target_without_any_chance_gives_a_large_loss_and_not_an_infinite_one(
     assert 40 < loss.item() < 100
     assert torch.isfinite(hidden.grad).all() and torch.isfinite(table.grad).all()
     assert hidden.grad[0].item() == pytest.approx(1.0)  # (1 · 1 + (0 - 1) · (-1)) / 2 rows: still pulled the right way
+
+
+def test_the_history_loss_is_a_softmax_over_what_came_and_what_was_there_before():
+    (hidden, table, _), _ = case(rows=8)
+    items = torch.tensor([[3, 7, 3, 9, 1], [5, 5, 2, 0, 0]])  # 3 and 5 come again: no item is its own rival
+    hidden3 = hidden.reshape(2, 4, 5)
+    nats = []
+    for b, t, among in [(0, 0, [7, 3]), (0, 1, [3, 7]), (0, 2, [9, 3, 7, 3]), (0, 3, [1, 3, 7, 3, 9]),
+                        (1, 0, [5]), (1, 1, [2, 5, 5])]:  # fmt: skip
+        among = table[torch.tensor(among)] @ hidden3[b, t]
+        nats.append(among.logsumexp(0) - among[0])
+    want = value_and_gradients(torch.stack(nats).mean(), (hidden, table))
+    got = value_and_gradients(history_loss(hidden3, items, table), (hidden, table))
+    for a, b in zip(got, want, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-10, rtol=1e-10)
 
 
 def test_bce_is_the_mean_binary_cross_entropy_of_all_scores():

@@ -191,6 +191,20 @@ def test_binary_losses_start_at_the_best_constant_score(settings):
     assert loss(0.0) < min(loss(-0.2), loss(0.2))
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_not_again_teaches_that_nothing_is_taken_twice(loss):
+    split = cycle_split()
+
+    def own_items_above_others(**changes):
+        model = build(split)
+        fit(model, split, replace(QUICK, epochs=8, loss=loss, negatives=4, **changes), progress=False)
+        items = torch.tensor([[1, 2, 3, 4, 5, 6]])
+        scores = model.scores(model.user(model.item_table(), items), model.item_table())[0]
+        return float((scores[1:7].max() - scores[7]).detach())
+
+    assert own_items_above_others(not_again=5.0) < min(0, own_items_above_others() - 0.2)
+
+
 def test_softmax_leaves_out_items_that_training_never_saw():
     users, items = np.repeat(np.arange(20), 5), np.tile([1, 2, 3, 4, 5], 20)
     split = Interactions.from_columns(users, items, np.tile(np.arange(5), 20), 9).leave_one_out()
@@ -239,12 +253,19 @@ def test_training_stops_when_its_time_is_up_and_its_learning_rate_has_fallen_by_
         ({"negatives": 0}, "negatives"),
         ({"gbce_t": 1.5}, "gbce_t"),
         ({"max_seconds": 0.0}, "max_seconds"),
+        ({"not_again": -1.0}, "not_again"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(changes, message):
     split = cycle_split()
     with pytest.raises(SettingsError, match=message):
         fit(build(split), split, TrainSettings(**changes), progress=False)
+
+
+def test_not_again_asks_for_a_causal_backbone():
+    split = cycle_split()
+    with pytest.raises(SettingsError, match="not_again.*causal"):
+        fit(build(split, "bert4rec"), split, replace(QUICK, not_again=0.1), progress=False)
 
 
 def test_nothing_to_learn_from_is_refused():
