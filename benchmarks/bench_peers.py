@@ -118,7 +118,7 @@ def plan(options: argparse.Namespace) -> list[dict]:
                     settings = RunSettings(
                         str(path), model, phase, seconds, seed=turn, threads=options.threads,
                         own_users=options.own_users if phase == "speed" else 0, score_users=options.score_users,
-                        ours=json.dumps(mine.get(model, {})),
+                        patience=options.patience, ours=json.dumps(mine.get(model, {})),
                     )  # fmt: skip
                     # Speeds are compared within a turn, so all of them belong to one state of the code.
                     code = every if phase == "speed" else code_digest((peer,))
@@ -201,6 +201,8 @@ def main() -> None:
     parser.add_argument("--wall", type=float, default=0, help="training time of a quality run (0: none)")
     parser.add_argument("--wall-repeats", type=int, default=1, help="quality runs of each, with other seeds")
     parser.add_argument("--converge", type=float, default=0, help="longest training until convergence (0: none)")
+    parser.add_argument("--patience", type=int, default=5,
+                        help="epochs without a better validation before a run to convergence stops")  # fmt: skip
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--own-users", type=int, default=5000, help="users for the frameworks' own evaluators")
     parser.add_argument("--score-users", type=int, default=0, help="users of the full ranking (0: all)")
