@@ -188,7 +188,8 @@ def test_runs_take_turns_and_are_taken_up_again(tmp_path, monkeypatch):
     monkeypatch.setattr(bench_peers, "PLACE", tmp_path)
     options = argparse.Namespace(
         data=["beauty"], models=["sasrec", "gru4rec"], peers=["ours", "plain", "recbole"], repeats=2, seconds=1.0,
-        wall=3.0, wall_repeats=1, converge=0.0, threads=1, own_users=5, score_users=0, ours='{"sasrec": {"epochs": 7}}',
+        wall=3.0, wall_repeats=1, converge=0.0, threads=1, own_users=5, score_users=0, patience=9,
+        ours='{"sasrec": {"epochs": 7}}',
     )  # fmt: skip
     runs = bench_peers.plan(options)
     order = [(r["settings"].phase, r["turn"], r["settings"].model, r["peer"]) for r in runs]
@@ -201,6 +202,7 @@ def test_runs_take_turns_and_are_taken_up_again(tmp_path, monkeypatch):
     assert bench_peers.row_file(bench_peers.plan(options)[3]) == bench_peers.row_file(runs[3])
     assert {json.loads(run["settings"].ours)["epochs"] for run in runs if run["settings"].model == "sasrec"} == {7}
     assert {run["settings"].ours for run in runs if run["settings"].model == "gru4rec"} == {"{}"}
+    assert {run["settings"].patience for run in runs} == {9}
     other = [("toys", "speed"), ("toys", "converge"), ("beauty", "speed"), ("beauty", "converge")]
     before = [{"data": data, "model": "sasrec", "phase": phase} for data, phase in other]
     (tmp_path / "old.json").write_text(json.dumps({"rows": before}))
