@@ -21,9 +21,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
+from itertools import combinations
 from typing import TypeVar
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.statistics import Paired, Result, check_comparable, percentiles, resampled_means
@@ -49,24 +52,73 @@ def simultaneous(
     """
     if not pairs:
         raise DataError("no pair was given: there is nothing to compare")
-    if not 0 < level < 1:
-        raise SettingsError(f"the level of an interval lies between 0 and 1, got {level}")
     diffs, draws = np.empty(len(pairs)), np.empty((len(pairs), n))
-    for k, (a, b) in enumerate(pairs.values()):
+    for k, ((a, b), own) in enumerate(zip(pairs.values(), _related(pairs, seed), strict=True)):
         check_comparable([a, b])
-        # The same seed for all pairs: those with the same cases get the same resamples, so they
-        # stray together as their data do. Others share resamples by chance, which does no harm.
-        means = resampled_means([a.per_case[metric], b.per_case[metric]], n, seed, a.units)  # (2, n)
+        means = resampled_means([a.per_case[metric], b.per_case[metric]], n, own, a.units)  # (2, n)
         draws[k] = means[0] - means[1]
         diffs[k] = a.per_case[metric].mean() - b.per_case[metric].mean() if a.n_cases else np.nan
-    error = draws.std(axis=1, ddof=1) if n > 1 else np.zeros(len(pairs))
+    return _at_once(list(pairs), diffs, draws, level)
+
+
+def all_pairs(
+    groups: Mapping[Key, Mapping[str, Result]], metric: str, n: int = 2000, seed: int = 0, level: float = 0.95
+) -> dict[tuple[Key, str, str], Paired]:
+    """As `simultaneous`, for every two results of each group: (group, one, other) -> mean(one) - mean(other).
+
+    Args:
+        groups: what belongs together (a data set under one protocol, say) -> name -> result on the same cases.
+
+    Raises:
+        DataError: for no two results of one group, or results of a group that are not comparable.
+    """
+    keys: list[tuple[Key, str, str]] = []
+    diffs: list[float] = []
+    draws: list[np.ndarray] = []
+    for g, (group, results) in enumerate(groups.items()):
+        names, ordered = list(results), list(results.values())
+        check_comparable(ordered)
+        means = resampled_means([r.per_case[metric] for r in ordered], n, _stream(seed, g), ordered[0].units)
+        for i, j in combinations(range(len(names)), 2):
+            keys.append((group, names[i], names[j]))
+            diffs.append(ordered[i].mean()[metric] - ordered[j].mean()[metric])
+            draws.append(means[i] - means[j])
+    if not keys:
+        raise DataError("no group holds two results: there is nothing to compare")
+    return _at_once(keys, np.array(diffs), np.array(draws), level)
+
+
+def _related(pairs: Mapping[Key, tuple[Result, Result]], seed: int) -> list[int]:
+    """A seed for the resamples of each pair: the same for pairs that share a result, directly or through others.
+
+    So a model that occurs in two pairs strays in both of them at once. What has no training in common is drawn apart:
+    of a handful of training seeds there are few different draws, and strangers that share them would seem to stray
+    together, which makes the intervals of the family too narrow.
+    """
+    number: dict[int, int] = {}
+    ends = [[number.setdefault(id(result), len(number)) for result in pair] for pair in pairs.values()]
+    links = coo_array((np.ones(len(ends)), tuple(np.array(ends).reshape(-1, 2).T)), shape=(len(number), len(number)))
+    component = connected_components(links, directed=False)[1]
+    return [_stream(seed, int(component[one])) for one, _ in ends]
+
+
+def _stream(seed: int, number: int) -> int:
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+
+
+def _at_once(keys: list[Key], diffs: np.ndarray, draws: np.ndarray, level: float) -> dict[Key, Paired]:
+    """Differences (K,) and their resamples (K, n) -> key -> `Paired`, one factor c for all of them."""
+    if not 0 < level < 1:
+        raise SettingsError(f"the level of an interval lies between 0 and 1, got {level}")
+    n = draws.shape[1]
+    error = draws.std(axis=1, ddof=1) if n > 1 else np.zeros(len(keys))
     moves = error > 1e-12  # else: the two are equal in every case, and there is nothing to be unsure of
     worst = np.zeros(n)  # (n,), how far the family strays in each resample
     if moves.any():
         worst = np.abs((draws[moves] - diffs[moves, None]) / error[moves, None]).max(axis=0)
     reach = np.quantile(worst, level) * error
     out = {}
-    for key, diff, margin, e in zip(pairs, diffs, reach, error, strict=True):
+    for key, diff, margin, e in zip(keys, diffs, reach, error, strict=True):
         as_far = (worst >= abs(diff) / e).sum() if e > 1e-12 else n * (diff == 0)
         p = float("nan") if np.isnan(diff) else (1 + float(as_far)) / (n + 1)
         out[key] = Paired(float(diff), float(diff - margin), float(diff + margin), p)

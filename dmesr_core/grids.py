@@ -93,7 +93,9 @@ def _dmesr(**changes: Any) -> dict[str, Variant]:
 # not stopped early, and the weight decay that suits the others is too much for it.
 _PATIENT = ("bert4rec",)
 _THREE = ("sasrec", "gru4rec", "bert4rec")
-_COMPARED = _rows("popularity", "id_only", "id_unit", "raw", "llm_esr", "llm_emb", "dmesr", "dmesr_unit")
+_STEADY = ("sasrec", "gru4rec")
+_LEARNED = _rows("id_only", "id_unit", "raw", "llm_esr", "llm_emb", "dmesr", "dmesr_unit")
+_COMPARED = _rows("popularity") | _LEARNED
 # Some of these stand still for a while before they learn: none is stopped early.
 _LOSSES: tuple[dict[str, Any], ...] = (
     {"loss": "ce"},
@@ -129,6 +131,17 @@ _ALL = (
     _three("sparse", "four times as many products for as many shoppers, leave-one-out", Data("bazaar-sparse")),
     _three("movielens", "films with posters, leave-one-out", Data("movielens")),
     _three("time", "the Bazaar, split at one moment in time", Data("bazaar", "global-time")),
+    Grid(
+        "care",
+        "whether the opponents had what they need: other weight decays, twice the epochs",
+        (
+            Block(
+                (Data("bazaar"),), _rows("id_only", "id_unit", "dmesr", "dmesr_unit"), _STEADY,
+                trains=tuple({"weight_decay": decay} for decay in (0.5, 1.0, 2.0, 4.0)), seeds=1,
+            ),
+            Block((Data("bazaar"),), _LEARNED, _STEADY, trains=({"epochs": 50, "patience": 12},), seeds=3),
+        ),
+    ),
     Grid(
         "ablations",
         "what carries DMESR's gain: parts, settings, amount of data (SASRec)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dmesr_core.comparisons import average_ranks, critical_difference, holm, simultaneous
+from dmesr_core.comparisons import all_pairs, average_ranks, critical_difference, holm, simultaneous
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.statistics import Result, paired_bootstrap
 
@@ -75,6 +75,42 @@ def test_a_family_of_one_is_an_ordinary_interval_and_a_larger_one_is_wider():
     assert everything["m0"].low > 0 and everything["m0"].p < 0.05 < everything["m1"].p
     thrice = simultaneous(dict.fromkeys(range(3), pairs["m0"]), "m")[0]
     assert (thrice.low, thrice.high) == pytest.approx((one.low, one.high))  # saying one thing thrice costs nothing
+
+
+def test_only_pairs_that_share_a_result_share_resamples():
+    """Of few seeds there are few draws: strangers that shared them would seem to stray together, at no cost."""
+    rng = np.random.default_rng(8)
+    values = rng.normal(0, 1, (3, 50))
+    base = result(np.zeros((3, 50)))
+    related = {k: (result(values), base) for k in range(5)}
+    other = result(np.zeros((3, 50)))
+    chain = {0: related[0], 1: (related[0][0], other), 2: (result(values), other)}
+    strangers = {k: (result(values), result(np.zeros((3, 50)))) for k in range(5)}
+    one, joined, linked, apart = (
+        next(iter(simultaneous(pairs, "m", 1000).values())) for pairs in ({0: related[0]}, related, chain, strangers)
+    )
+    assert joined == pytest.approx(one) and linked == pytest.approx(one)
+    assert apart.high - apart.low > 1.15 * (one.high - one.low)
+
+
+def test_all_pairs_are_one_family():
+    rng = np.random.default_rng(9)
+    hard = rng.normal(0, 1, 100)
+    groups = {
+        g: {m: result(hard + rng.normal(0, 0.3, 100) + gain) for m, gain in {"a": 1, "b": 0, "c": 0}.items()}
+        for g in "xy"
+    }
+    found = all_pairs(groups, "m", 500)
+    assert list(found) == [(g, i, j) for g in "xy" for i, j in ("ab", "ac", "bc")]
+    some = simultaneous({k: (groups[k[0]][k[1]], groups[k[0]][k[2]]) for k in found}, "m", 500)
+    for key, gain in found.items():
+        assert gain.diff == pytest.approx(some[key].diff)
+        assert gain.high - gain.low == pytest.approx(some[key].high - some[key].low, rel=0.15)
+    assert found["x", "a", "b"].low > 0 > found["x", "b", "c"].low
+    with pytest.raises(DataError, match="no group holds two"):
+        all_pairs({"x": {"a": groups["x"]["a"]}}, "m")
+    with pytest.raises(DataError, match="not comparable"):
+        all_pairs({"x": {"a": result(hard), "b": result(hard, "b", "q")}}, "m")
 
 
 def test_p_and_interval_agree():
