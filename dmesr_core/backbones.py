@@ -263,13 +263,13 @@ class Recommender(nn.Module):
 
     known: Tensor  # (N+1,) bool
 
-    def __init__(self, backbone: Backbone, max_len: int, known: Tensor, item_bias: bool = False):
+    def __init__(self, backbone: Backbone, max_len: int, known: Tensor):
         super().__init__()
         self.backbone, self.max_len = backbone, max_len
         known = known.bool().clone()
         known[0] = False  # padding
         self.register_buffer("known", known, persistent=False)
-        self.bias = nn.Parameter(torch.zeros(len(known))) if item_bias or backbone.item_bias else None
+        self.bias = nn.Parameter(torch.zeros(len(known))) if backbone.item_bias else None
 
     @property
     def n_items(self) -> int:
@@ -313,8 +313,8 @@ class IDRecommender(Recommender):
             keep rare items small, which is what weight decay makes of them.
     """
 
-    def __init__(self, settings: BackboneSettings, known: Tensor, item_bias: bool = False, unit: bool = False):
-        super().__init__(make_backbone(settings), settings.max_len, known, item_bias)
+    def __init__(self, settings: BackboneSettings, known: Tensor, unit: bool = False):
+        super().__init__(make_backbone(settings), settings.max_len, known)
         self.unit = unit
         self.embedding = nn.Embedding(len(known), settings.width, padding_idx=0)
         nn.init.normal_(self.embedding.weight, std=0.02 if unit else settings.width**-0.5)
