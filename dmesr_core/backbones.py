@@ -9,6 +9,7 @@ after it) or "cloze" (masked positions predict themselves).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -22,13 +23,20 @@ from dmesr_core.errors import SettingsError
 class BackboneSettings:
     """Size of a backbone; the defaults are what trains many times over on a laptop (wider ones reach further)."""
 
-    name: str = "sasrec"  # sasrec | gru4rec | bert4rec
+    name: str = "sasrec"  # sasrec | gru4rec | bert4rec | one that you put into `BACKBONES`
     width: int = 64  # d
     max_len: int = 50  # longest history that is read, in items
     layers: int = 1
     heads: int = 2  # attention heads (not used by gru4rec)
     dropout: float = 0.2
     head: bool = False  # a dense layer between the backbone and the scores, see `WithHead`
+
+    def __post_init__(self) -> None:
+        for name in ("width", "max_len", "layers", "heads"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)!r}")
+        if not 0 <= self.dropout < 1:
+            raise SettingsError(f"dropout must be at least 0 and below 1, got {self.dropout!r}")
 
 
 class Attention(nn.Module):
@@ -61,12 +69,21 @@ def from_the_end(mask: Tensor) -> Tensor:
 
 
 class Backbone(nn.Module):
-    """What all three have in common: (B, T, D) vectors and (B, T) mask in, (B, T, D) out."""
+    """What all have in common: (B, T, D) vectors and (B, T) mask in, (B, T, D) out.
 
-    objective: str  # "next" or "cloze"
-    item_bias: bool  # whether the paper adds a learned bias per item to the scores
+    One of your own has the constructor `(settings: BackboneSettings)`, gives both attributes and `forward`, and is
+    known by name from `BACKBONES["mine"] = Mine` on.
+    """
+
+    objective: str  # "next" (position t must not look at later ones) or "cloze"
+    item_bias: bool  # whether a learned bias per item is added to the scores
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Vectors (B, T, D) of right-padded histories, real positions (B, T) True -> what is expected (B, T, D).
+
+        T varies, up to `max_len`, and one more for cloze. Padding must change nothing at real positions. Keep no
+        state on `self`: several threads score with one model at once.
+        """
         raise NotImplementedError
 
     def hidden_item(self) -> Tensor:
@@ -236,7 +253,11 @@ class WithHead(Backbone):
         return y + self.head(y)
 
 
-BACKBONES = {"sasrec": SASRec, "gru4rec": GRU4Rec, "bert4rec": BERT4Rec}
+BACKBONES: dict[str, Callable[[BackboneSettings], Backbone]] = {
+    "sasrec": SASRec,
+    "gru4rec": GRU4Rec,
+    "bert4rec": BERT4Rec,
+}
 
 
 def make_backbone(settings: BackboneSettings) -> Backbone:
