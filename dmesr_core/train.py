@@ -23,7 +23,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from dmesr_core.backbones import Recommender
-from dmesr_core.checkpoint import Checkpoint
+from dmesr_core.checkpoint import Checkpoint, made_of
 from dmesr_core.errors import DataError
 from dmesr_core.evaluate import metrics, model_scorer, rank_cases
 from dmesr_core.interactions import Sequences, Split, length_batches, pad
@@ -160,8 +160,8 @@ def fit(
         checkpoint: a folder; training continues from what is there, and leaves the best weights in it.
 
     Raises:
-        SettingsError: settings that make no sense. DataError: nothing to train on or to validate with, or a loss or
-            a score that is not finite.
+        SettingsError: settings that make no sense, or a checkpoint of another training. DataError: nothing to train on
+            or to validate with, a loss or a score that is not finite, or a checkpoint that cannot be read.
     """
     s = settings or TrainSettings()
     check(s, model.backbone.objective)
@@ -175,8 +175,9 @@ def fit(
     accelerator = _accelerator(s.mixed_precision)
     lengths = np.array([len(h) for h in histories])
     steps_per_epoch = math.ceil(len(histories) / s.batch_size)
-    groups = _parameter_groups(model, s.weight_decay)
-    optimizer = torch.optim.AdamW(groups, lr=s.learning_rate, betas=(0.9, 0.98), fused=True)
+    # Plain numbers: a checkpoint with numpy's could not be read again without running what it holds.
+    groups = _parameter_groups(model, float(s.weight_decay))
+    optimizer = torch.optim.AdamW(groups, lr=float(s.learning_rate), betas=(0.9, 0.98), fused=True)
     total = s.epochs * steps_per_epoch
     report, best, first, started = TrainReport(asdict(s)), -math.inf, 0, time.perf_counter()
 
@@ -194,10 +195,13 @@ def fit(
     bare: Recommender = accelerator.unwrap_model(model)
     step = Step(bare, np.asarray(split.train_counts), s, accelerator.device)
     validate = validate or (lambda m: _validation_ndcg(m, split))
-    saved = Checkpoint(checkpoint, asdict(s))
+    parts = {"model": bare, "optimizer": optimizer, "schedule": schedule}
+    if accelerator.scaler is not None:  # fp16 on a GPU
+        parts["scaler"] = accelerator.scaler
+    saved = Checkpoint(checkpoint, made_of(bare, split, asdict(s)) if checkpoint else {}, parts, generator)
     if saved.exists():
-        first, best, best_weights, done = saved.load(bare, optimizer, schedule, generator)
-        report = TrainReport(**done)
+        first, best, best_weights, done = saved.load()
+        report = TrainReport(asdict(s), **done)
     else:
         best_weights = _weights(bare)
     started, targets_seen = time.perf_counter(), 0
@@ -241,7 +245,7 @@ def fit(
         bar.set_postfix(loss=f"{mean:.3f}", valid=f"{score:.4f}", best=f"{best:.4f}")
         report.seconds += time.perf_counter() - started
         started = time.perf_counter()
-        saved.save(epoch + 1, best, best_weights, bare, optimizer, schedule, generator, asdict(report))
+        saved.save(epoch + 1, best, best_weights, {k: v for k, v in vars(report).items() if k != "settings"})
     report.targets_per_second = targets_seen / max(report.seconds, 1e-9)
     bare.load_state_dict(best_weights)
     bare.eval()
