@@ -9,6 +9,7 @@ after it) or "cloze" (masked positions predict themselves).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -22,13 +23,20 @@ from dmesr_core.errors import SettingsError
 class BackboneSettings:
     """Size of a backbone; the defaults are what trains many times over on a laptop (wider ones reach further)."""
 
-    name: str = "sasrec"  # sasrec | gru4rec | bert4rec
+    name: str = "sasrec"  # sasrec | gru4rec | bert4rec | one that you put into `BACKBONES`
     width: int = 64  # d
     max_len: int = 50  # longest history that is read, in items
     layers: int = 1
     heads: int = 2  # attention heads (not used by gru4rec)
     dropout: float = 0.2
     head: bool = False  # a dense layer between the backbone and the scores, see `WithHead`
+
+    def __post_init__(self) -> None:
+        for name in ("width", "max_len", "layers", "heads"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)!r}")
+        if not 0 <= self.dropout < 1:
+            raise SettingsError(f"dropout must be at least 0 and below 1, got {self.dropout!r}")
 
 
 class Attention(nn.Module):
@@ -61,12 +69,21 @@ def from_the_end(mask: Tensor) -> Tensor:
 
 
 class Backbone(nn.Module):
-    """What all three have in common: (B, T, D) vectors and (B, T) mask in, (B, T, D) out."""
+    """What all have in common: (B, T, D) vectors and (B, T) mask in, (B, T, D) out.
 
-    objective: str  # "next" or "cloze"
-    item_bias: bool  # whether the paper adds a learned bias per item to the scores
+    One of your own has the constructor `(settings: BackboneSettings)`, gives both attributes and `forward`, and is
+    known by name from `BACKBONES["mine"] = Mine` on.
+    """
+
+    objective: str  # "next" (position t must not look at later ones) or "cloze"
+    item_bias: bool  # whether a learned bias per item is added to the scores
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Vectors (B, T, D) of right-padded histories, real positions (B, T) True -> what is expected (B, T, D).
+
+        T varies, up to `max_len`, and one more for cloze. Padding must change nothing at real positions. Keep no
+        state on `self`: several threads score with one model at once.
+        """
         raise NotImplementedError
 
     def hidden_item(self) -> Tensor:
@@ -236,7 +253,11 @@ class WithHead(Backbone):
         return y + self.head(y)
 
 
-BACKBONES = {"sasrec": SASRec, "gru4rec": GRU4Rec, "bert4rec": BERT4Rec}
+BACKBONES: dict[str, Callable[[BackboneSettings], Backbone]] = {
+    "sasrec": SASRec,
+    "gru4rec": GRU4Rec,
+    "bert4rec": BERT4Rec,
+}
 
 
 def make_backbone(settings: BackboneSettings) -> Backbone:
@@ -263,13 +284,13 @@ class Recommender(nn.Module):
 
     known: Tensor  # (N+1,) bool
 
-    def __init__(self, backbone: Backbone, max_len: int, known: Tensor, item_bias: bool = False):
+    def __init__(self, backbone: Backbone, max_len: int, known: Tensor):
         super().__init__()
         self.backbone, self.max_len = backbone, max_len
         known = known.bool().clone()
         known[0] = False  # padding
         self.register_buffer("known", known, persistent=False)
-        self.bias = nn.Parameter(torch.zeros(len(known))) if item_bias or backbone.item_bias else None
+        self.bias = nn.Parameter(torch.zeros(len(known))) if backbone.item_bias else None
 
     @property
     def n_items(self) -> int:
@@ -313,8 +334,8 @@ class IDRecommender(Recommender):
             keep rare items small, which is what weight decay makes of them.
     """
 
-    def __init__(self, settings: BackboneSettings, known: Tensor, item_bias: bool = False, unit: bool = False):
-        super().__init__(make_backbone(settings), settings.max_len, known, item_bias)
+    def __init__(self, settings: BackboneSettings, known: Tensor, unit: bool = False):
+        super().__init__(make_backbone(settings), settings.max_len, known)
         self.unit = unit
         self.embedding = nn.Embedding(len(known), settings.width, padding_idx=0)
         nn.init.normal_(self.embedding.weight, std=0.02 if unit else settings.width**-0.5)

@@ -224,15 +224,8 @@ class FeatureRecommender(Recommender):
 
     vectors: Tensor  # (N+1, F)
 
-    def __init__(
-        self,
-        settings: BackboneSettings,
-        vectors: Tensor,
-        known: Tensor,
-        id_dropout: float = 0.1,
-        item_bias: bool = True,
-    ):
-        super().__init__(make_backbone(settings), settings.max_len, known, item_bias)
+    def __init__(self, settings: BackboneSettings, vectors: Tensor, known: Tensor, id_dropout: float = 0.1):
+        super().__init__(make_backbone(settings), settings.max_len, known)
         vectors = torch.as_tensor(vectors, dtype=torch.float32)
         binary = bool(((vectors == 0) | (vectors == 1)).all())
         self.register_buffer("vectors", vectors if binary else _standardised(vectors), persistent=False)

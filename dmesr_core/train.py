@@ -17,16 +17,18 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState, is_initialized
 from accelerate.utils import set_seed
 from torch import Tensor
 from tqdm import tqdm
 
 from dmesr_core.backbones import Recommender
-from dmesr_core.checkpoint import Checkpoint
-from dmesr_core.errors import DataError, SettingsError
+from dmesr_core.checkpoint import Checkpoint, made_of
+from dmesr_core.errors import DataError
 from dmesr_core.evaluate import metrics, model_scorer, rank_cases
 from dmesr_core.interactions import Sequences, Split, length_batches, pad
-from dmesr_core.losses import LOSSES, binary_loss, gbce_beta, history_loss, softmax_loss
+from dmesr_core.losses import binary_loss, gbce_beta, history_loss, softmax_loss
+from dmesr_core.train_settings import TrainSettings, check
 
 # Cloze: how many times a step hides other positions of the same histories (few are predicted at a time; the authors'
 # code writes each history ten times for that reason), and the share of these copies that end at the one hidden item.
@@ -34,27 +36,6 @@ from dmesr_core.losses import LOSSES, binary_loss, gbce_beta, history_loss, soft
 # are events, and not only one per history.
 MASK_COPIES = 4
 LAST_SHARE = 0.8
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """How to train. The same for every model that is compared, unless a table says otherwise."""
-
-    epochs: int = 60  # at most
-    batch_size: int = 128  # histories per step
-    learning_rate: float = 3e-3
-    weight_decay: float = 2.0  # of all matrices; per step, times the learning rate (AdamW)
-    warmup: float = 0.05  # share of the steps of `epochs` in which the learning rate rises; then cosine to a tenth
-    clip: float = 1.0  # largest gradient norm
-    patience: int = 6  # epochs without a better validation NDCG@10 before training stops
-    mask_probability: float = 0.3  # cloze: share of positions hidden
-    loss: str = "ce"  # ce: softmax over all known items | sampled: softmax over a sample, with logQ | bce | gbce
-    negatives: int = 256  # items drawn per step (sampled) or per position (bce, gbce)
-    gbce_t: float = 0.75  # calibration of gbce: 0 is bce, 1 as if all items had been drawn
-    not_again: float = 0.0  # next: share of a second loss, the target against what the user took before
-    max_seconds: float | None = None  # stop after so much training time; the learning rate then follows the clock
-    mixed_precision: str = "no"  # no | bf16 | fp16, as accelerate names them
-    seed: int = 0
 
 
 @dataclass
@@ -179,29 +160,24 @@ def fit(
         checkpoint: a folder; training continues from what is there, and leaves the best weights in it.
 
     Raises:
-        SettingsError: settings that make no sense. DataError: nothing to train on, or a loss that is not finite.
+        SettingsError: settings that make no sense, or a checkpoint of another training. DataError: nothing to train on
+            or to validate with, a loss or a score that is not finite, or a checkpoint that cannot be read.
     """
     s = settings or TrainSettings()
-    if s.epochs < 1 or s.batch_size < 1 or s.learning_rate <= 0:
-        raise SettingsError(f"epochs, batch_size and learning_rate must be positive, got {s}")
-    if s.loss not in LOSSES:
-        raise SettingsError(f"unknown loss {s.loss!r}: choose one of {', '.join(LOSSES)}")
-    if not 0 < s.mask_probability < 1:
-        raise SettingsError(f"mask_probability must lie between 0 and 1, got {s.mask_probability}")
-    if s.not_again < 0 or (s.not_again and model.backbone.objective != "next"):
-        raise SettingsError(f"not_again must not be negative, and asks for a causal backbone, got {s.not_again}")
-    if s.negatives < 1 or not 0 <= s.gbce_t <= 1 or (s.max_seconds is not None and s.max_seconds <= 0):
-        raise SettingsError(f"negatives and max_seconds must be positive, gbce_t between 0 and 1, got {s}")
+    check(s, model.backbone.objective)
+    if validate is None and not len(split.valid):
+        raise DataError("the split has no validation cases to choose the best epoch by: pass `validate`, or split anew")
     histories = [h for h in _histories(split.train, model.max_len + 1) if len(h) > 1]
     if not histories:
         raise DataError("no training history has two events: nothing to learn the next item from")
     set_seed(s.seed)  # dropout draws from torch's global generator; all else from `generator`
     generator = torch.Generator().manual_seed(s.seed)
-    accelerator = Accelerator(mixed_precision=s.mixed_precision)
+    accelerator = _accelerator(s.mixed_precision)
     lengths = np.array([len(h) for h in histories])
     steps_per_epoch = math.ceil(len(histories) / s.batch_size)
-    groups = _parameter_groups(model, s.weight_decay)
-    optimizer = torch.optim.AdamW(groups, lr=s.learning_rate, betas=(0.9, 0.98), fused=True)
+    # Plain numbers: a checkpoint with numpy's could not be read again without running what it holds.
+    groups = _parameter_groups(model, float(s.weight_decay))
+    optimizer = torch.optim.AdamW(groups, lr=float(s.learning_rate), betas=(0.9, 0.98), fused=True)
     total = s.epochs * steps_per_epoch
     report, best, first, started = TrainReport(asdict(s)), -math.inf, 0, time.perf_counter()
 
@@ -219,16 +195,20 @@ def fit(
     bare: Recommender = accelerator.unwrap_model(model)
     step = Step(bare, np.asarray(split.train_counts), s, accelerator.device)
     validate = validate or (lambda m: _validation_ndcg(m, split))
-    saved = Checkpoint(checkpoint, asdict(s))
+    parts = {"model": bare, "optimizer": optimizer, "schedule": schedule}
+    if accelerator.scaler is not None:  # fp16 on a GPU
+        parts["scaler"] = accelerator.scaler
+    saved = Checkpoint(checkpoint, made_of(bare, split, asdict(s)) if checkpoint else {}, parts, generator)
     if saved.exists():
-        first, best, best_weights, done = saved.load(bare, optimizer, schedule, generator)
-        report = TrainReport(**done)
+        first, best, best_weights, done = saved.load()
+        report = TrainReport(asdict(s), **done)
     else:
         best_weights = _weights(bare)
     started, targets_seen = time.perf_counter(), 0
     bar = tqdm(range(first, s.epochs), desc=label or "training", disable=not progress, leave=False, mininterval=1.0)
     for epoch in bar:
-        if epoch - 1 - report.best_epoch >= s.patience or (s.max_seconds is not None and spent() >= s.max_seconds):
+        time_is_up = s.max_seconds is not None and spent() >= s.max_seconds
+        if report.loss and (epoch - 1 - report.best_epoch >= s.patience or time_is_up):
             break
         model.train()
         losses, sides, positions = [], [], []
@@ -253,7 +233,9 @@ def fit(
                 f"the loss of epoch {epoch} is {mean}: check the features for NaN, or lower the learning rate"
             )
         model.eval()
-        score = validate(bare)
+        score = float(validate(bare))
+        if not math.isfinite(score):
+            raise DataError(f"the validation score of epoch {epoch} is {score}: `validate` must give a finite number")
         targets_seen += sum(positions)
         report.loss.append(mean)
         report.side_loss.append(float(torch.stack(sides).mean()))
@@ -263,11 +245,18 @@ def fit(
         bar.set_postfix(loss=f"{mean:.3f}", valid=f"{score:.4f}", best=f"{best:.4f}")
         report.seconds += time.perf_counter() - started
         started = time.perf_counter()
-        saved.save(epoch + 1, best, best_weights, bare, optimizer, schedule, generator, asdict(report))
+        saved.save(epoch + 1, best, best_weights, {k: v for k, v in vars(report).items() if k != "settings"})
     report.targets_per_second = targets_seen / max(report.seconds, 1e-9)
     bare.load_state_dict(best_weights)
     bare.eval()
     return report
+
+
+def _accelerator(precision: str) -> Accelerator:
+    """An accelerator of this precision, whatever the last one in this process had."""
+    if is_initialized() and AcceleratorState().mixed_precision != precision:
+        AcceleratorState._reset_state()  # there is no public way, and accelerate refuses a second precision
+    return Accelerator(mixed_precision=precision)
 
 
 def _histories(train: Sequences, longest: int) -> list[np.ndarray]:

@@ -5,7 +5,6 @@ A *variant* is a row of a table of the book: a kind of model and what is changed
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from dmesr_core.backbones import BackboneSettings, IDRecommender, Recommender
 from dmesr_core.baselines import LLMESR, LLMEmb, together
+from dmesr_core.checkpoint import digest
 from dmesr_core.dmesr import DMESR, DMESRSettings, FeatureRecommender
 from dmesr_core.errors import SettingsError
 from dmesr_core.features import Features
@@ -68,29 +68,21 @@ class Material:
         """Hash of the split: rows with the same fingerprint learned from and were asked about the same events."""
         s = self.split
         cases = (a for c in (s.valid, s.test) for a in (c.histories.items, c.histories.offsets, c.targets, c.users))
-        return _hash(np.array([s.n_items]), s.train.items, s.train.offsets, *cases)
+        return digest(np.array([s.n_items]), s.train.items, s.train.offsets, *cases)
 
     @cached_property
     def _features_hash(self) -> str:
         f = self.features
-        return "" if f is None else _hash(f.coarse_picture, f.coarse_text, f.fine, f.fine_mask)
+        return "" if f is None else digest(f.coarse_picture, f.coarse_text, f.fine, f.fine_mask)
 
     @cached_property
     def _facts_hash(self) -> str:
-        return "" if self.facts is None else _hash(self.facts)
+        return "" if self.facts is None else digest(self.facts)
 
     def known_to(self, variant: Variant) -> list[str]:
         """Hashes of the data that decides what a variant of this kind comes to: never more than it looks at."""
         needs = needs_of(variant)
         return [self.fingerprint, self._features_hash * ("features" in needs), self._facts_hash * ("facts" in needs)]
-
-
-def _hash(*arrays: np.ndarray) -> str:
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 def _id(material: Material, backbone: BackboneSettings, known: Tensor, changes: dict[str, Any]) -> Recommender:

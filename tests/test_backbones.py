@@ -110,3 +110,15 @@ def test_unknown_names_and_odd_widths_are_refused():
         make_backbone(BackboneSettings("lstm"))
     with pytest.raises(SettingsError, match="width 15"):
         make_backbone(BackboneSettings("sasrec", width=15))
+
+
+@pytest.mark.parametrize(("size", "value"), [("width", 0), ("max_len", 0), ("layers", 0), ("layers", -1), ("heads", 0)])
+def test_sizes_below_one_are_refused(size, value):
+    with pytest.raises(SettingsError, match=f"{size} must be at least 1, got {value}"):
+        BackboneSettings(**{size: value})
+
+
+@pytest.mark.parametrize("dropout", [-0.1, 1.0, float("nan")])
+def test_a_dropout_that_is_no_share_is_refused(dropout):
+    with pytest.raises(SettingsError, match=f"dropout must be at least 0 and below 1, got {dropout}"):
+        BackboneSettings(dropout=dropout)

@@ -1,5 +1,6 @@
 """The named experiments: what they combine, in which order, and on what data."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -48,6 +49,17 @@ def test_ablations_change_one_thing_at_a_time():
         if job.variant.kind == "dmesr":
             assert len(job.variant.changes) <= 1
     assert {"alpha=0.2", "temperature=0.5", "fine_tokens=4", "no_fusion"} <= {job.name for job in some}
+
+
+def test_fewer_shoppers_are_trained_for_as_many_steps():
+    steps, waits = {}, {}
+    for data, some in jobs(get("ablations")).items():
+        per_epoch = {math.ceil(data.share * grids._SHOPPERS / job.train.batch_size) for job in some}
+        (steps[data.share],) = {n * job.train.epochs for n in per_epoch for job in some if job.name != "popularity"}
+        (waits[data.share],) = {n * job.train.patience for n in per_epoch for job in some if job.name != "popularity"}
+    assert set(steps) == {0.125, 0.25, 0.5, 1.0}
+    for found in (steps, waits):
+        assert found == pytest.approx(dict.fromkeys(found, found[1.0]), rel=0.05)
 
 
 def test_the_tiny_grid_has_every_cell_of_the_large_one():

@@ -1,4 +1,4 @@
-"""What the README promises: its ten lines run, and what it names is there."""
+"""What the README promises: its lines run, and what it names is there."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_material import make_material
 from small_shop import write_shop
+
+from dmesr_core import backbones, dmesr, train
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+LIBRARY, OWN_BACKBONE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 @pytest.fixture
@@ -22,14 +26,23 @@ def my_shop(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_ten_lines_run(my_shop, capsys):
-    (lines,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    lines = lines.replace("TrainSettings()", "TrainSettings(epochs=1)")
+    lines = LIBRARY.replace("TrainSettings()", "TrainSettings(epochs=1)")
     names: dict = {}
     exec(compile(lines, "README.md", "exec"), names)
     assert "ndcg@10" in capsys.readouterr().out
     best = np.asarray(names["best"])
     assert best.shape == (len(names["split"].test.targets), 10)
     assert ((best >= 1) & (best <= 40)).all()
+
+
+def test_a_backbone_of_your_own_can_be_trained(monkeypatch):
+    monkeypatch.setattr(backbones, "BACKBONES", dict(backbones.BACKBONES))  # forgotten afterwards
+    material = make_material()
+    names = dict(backbones=backbones, dmesr=dmesr, train=train, said=material.features, split=material.split)
+    exec(compile(OWN_BACKBONE, "README.md", "exec"), names)
+    assert type(names["model"].backbone).__name__ == "Recent"
+    report = train.fit(names["model"], material.split, train.TrainSettings(epochs=4), progress=False)
+    assert report.loss[-1] < report.loss[0]
 
 
 def test_what_it_links_to_is_there():

@@ -254,6 +254,15 @@ def test_training_stops_when_its_time_is_up_and_its_learning_rate_has_fallen_by_
         ({"gbce_t": 1.5}, "gbce_t"),
         ({"max_seconds": 0.0}, "max_seconds"),
         ({"not_again": -1.0}, "not_again"),
+        ({"patience": 0}, "patience must be at least 1, got 0"),
+        ({"clip": 0}, "clip must be positive, got 0"),
+        ({"clip": np.nan}, "clip must be positive, got nan"),
+        ({"warmup": -1}, "warmup must be at least 0 and below 1, got -1"),
+        ({"warmup": 1.0}, "warmup"),
+        ({"weight_decay": -0.1}, "weight_decay"),
+        ({"learning_rate": np.nan}, "learning_rate must be positive, got nan"),
+        ({"mask_probability": 1.0}, "mask_probability"),
+        ({"mixed_precision": "half"}, "'half'.*no, bf16, fp16"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(changes, message):
@@ -266,6 +275,45 @@ def test_not_again_asks_for_a_causal_backbone():
     split = cycle_split()
     with pytest.raises(SettingsError, match="not_again.*causal"):
         fit(build(split, "bert4rec"), split, replace(QUICK, not_again=0.1), progress=False)
+
+
+def test_what_is_just_allowed_trains():
+    split = cycle_split()
+    model = build(split)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    edge = TrainSettings(
+        epochs=1, batch_size=1, warmup=0.0, weight_decay=0.0, patience=1, clip=np.inf, negatives=1, max_seconds=1e-9
+    )  # fmt: skip
+    report = fit(model, split, edge, progress=False)
+    assert len(report.valid) == 1 and report.best_epoch == 0
+    assert not torch.equal(model.embedding.weight, before["embedding.weight"])
+
+
+@pytest.mark.parametrize("score", [np.nan, np.inf, -np.inf])
+def test_a_validation_score_that_is_not_finite_stops_with_the_epoch(score):
+    split = cycle_split()
+    scores = iter([0.5, score])
+    with pytest.raises(DataError, match=f"validation score of epoch 1 is {score}"):
+        fit(build(split), split, QUICK, validate=lambda model: next(scores), progress=False)
+
+
+def test_without_validation_cases_a_way_to_validate_must_be_given():
+    split = cycle_split()
+    none = split.valid.targets[:0]
+    split = replace(split, valid=replace(split.valid, histories=Sequences.from_lists([]), targets=none, users=none))
+    with pytest.raises(DataError, match="no validation cases.*pass `validate`"):
+        fit(build(split), split, QUICK, progress=False)
+    report = fit(build(split), split, replace(QUICK, epochs=2), validate=lambda model: 1.0, progress=False)
+    assert report.valid == [1.0, 1.0]
+
+
+def test_one_process_can_train_in_one_precision_after_another():
+    split, losses = cycle_split(), []
+    for precision in ("no", "bf16", "no", "bf16"):
+        settings = TrainSettings(epochs=2, batch_size=16, mixed_precision=precision)
+        losses.append(fit(build(split), split, settings, progress=False).loss)
+    assert losses[0] == losses[2] != losses[1] == losses[3]
+    assert losses[0] == pytest.approx(losses[1], rel=0.01)
 
 
 def test_nothing_to_learn_from_is_refused():

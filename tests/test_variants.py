@@ -7,6 +7,7 @@ import pytest
 import torch
 from small_material import BACKBONE, TRAIN, N, make_material
 
+from dmesr_core.backbones import BACKBONES
 from dmesr_core.errors import SettingsError
 from dmesr_core.experiments import run
 from dmesr_core.variants import KINDS, VARIANTS, Material, Variant, build, needs_of
@@ -29,6 +30,14 @@ def test_the_seed_decides_the_first_weights(kind):
     assert torch.equal(first, again)
     assert first.shape[0] == N + 1 and not first[0].any()
     assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("backbone", list(BACKBONES))
+def test_whether_items_have_a_bias_is_up_to_the_backbone(kind, backbone):
+    """Else a comparison of two variants would be of two things at once."""
+    model = build(Variant(kind), make_material(), replace(BACKBONE, name=backbone), 0)
+    assert (model.bias is not None) == (backbone == "bert4rec")
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
