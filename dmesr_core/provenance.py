@@ -17,7 +17,7 @@ from dmesr_core import __version__
 # What decides what a training comes to, given its data and settings.
 _MODEL_FILES = (
     "align", "fuse", "backbones", "baselines", "dmesr", "evaluate", "losses", "ranking", "sequences", "train",
-    "variants",
+    "train_settings", "variants",
 )  # fmt: skip
 _PACKAGE = Path(__file__).resolve().parent
 
