@@ -23,7 +23,7 @@ TORCH     := $(shell grep '^torch==' requirements.lock)
 PIP       := $(BIN)/python -m pip --disable-pip-version-check
 QUIET     := --quiet --quiet
 
-.PHONY: help install book test lint types bench-mllm bench-extract bench-worlds bench-peers bench-model lock clean
+.PHONY: help install book test lint types bench-mllm bench-extract bench-worlds bench-peers bench-model lock clean clean-cache
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -78,5 +78,8 @@ lock: ## write requirements.lock anew from .venv (after installing what is wante
 	   $(PIP) freeze --all --exclude pip --exclude-editable | sed -E 's/\+[a-z0-9]+$$//' | grep -v ' @ '; \
 	   grep "^[a-z].*;" requirements.lock; } > requirements.tmp && mv requirements.tmp requirements.lock
 
-clean: ## remove what was built (_build and the tools' caches); .venv stays
-	rm -rf _build dmesr_cache .pytest_cache .mypy_cache .ruff_cache *.egg-info
+clean: ## remove what was built (_build and the tools' caches); .venv and dmesr_cache stay
+	rm -rf _build .pytest_cache .mypy_cache .ruff_cache *.egg-info
+
+clean-cache: ## remove dmesr_cache: stored trainings of `dmesr experiment`, features, drawn pictures (hours of work)
+	rm -rf dmesr_cache

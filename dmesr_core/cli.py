@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dmesr_core import __version__
 from dmesr_core.errors import BookError, DataError, SettingsError
+
+if TYPE_CHECKING:  # the help comes at once: torch is loaded by those who need it
+    from dmesr_core.grids import Grid
+    from dmesr_core.rows import Row
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,6 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
         if (error.name or "").startswith("dmesr_core"):
             raise
         print(f"dmesr: {error}: install the book's tools, pip install 'dmesr-core[book]'", file=sys.stderr)
+        return 1
+    except OSError as error:  # a folder where a file should be, no right to write, a full disk
+        print(f"dmesr: {f'{error.filename}: {error.strerror}' if error.filename else error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("dmesr: interrupted; the same command goes on from here", file=sys.stderr)
@@ -90,7 +98,7 @@ def _write_descriptions(file: Path, ids: tuple[str, ...], features: Any) -> None
 def _experiment(options: argparse.Namespace) -> None:
     from dmesr_core import grids
     from dmesr_core.experiments import results_file, run_grid
-    from dmesr_core.rows import read_rows, write_rows
+    from dmesr_core.rows import read_rows
 
     if options.list or not options.grid:
         for grid in grids.GRIDS.values():
@@ -100,28 +108,54 @@ def _experiment(options: argparse.Namespace) -> None:
     parts = grids.whole(grids.get(options.grid, options.profile), options.profile)
     if options.out and len(parts) > 1:
         raise SettingsError(f"{options.grid} writes a file for each of its {len(parts)} parts: run one part with --out")
+    written = options.profile != "smoke" or bool(options.out)
     files = {part.name: Path(options.out) if options.out else results_file(part.name) for part in parts}
-    there = [row for file in files.values() if file.is_file() for row in read_rows(file)]
-    if not options.add:  # rows that are not asked for now stay as they are
-        there = [
-            row for row in there if options.only and not {row.get("variant"), row.get("backbone")} & set(options.only)
-        ]
+    there: list[Row] = []
+    for file in files.values() if written else ():  # what is wrong with a file is said now, not after the trainings
+        _check_writable(file)
+        there += read_rows(file) if file.is_file() else []
     rows, failures = run_grid(
         options.grid, options.profile, options.data_dir or None, workers=options.workers, train=not options.stored,
-        only=options.only, kept=there,
+        only=options.only, kept=there if options.add else (),
     )  # fmt: skip
     for part in parts:
-        file = files[part.name]
-        if options.profile == "smoke" and not options.out:
+        if not written:
             _say(f"{part.name}: {len(rows[part.name])} rows; those of profile smoke are written with --out only")
             continue
-        write_rows(rows[part.name], file)
-        wanted = sum(len(some) for some in grids.jobs(part).values())
-        _say(f"{part.name}: {len(rows[part.name])} of {wanted} rows written to {file}")
+        _merge(part, rows[part.name], there, files[part.name], options.replace and not failures)
     for failure in failures:
         print(f"failed: {failure.what}: {failure.error}", file=sys.stderr)
     if failures:
         raise DataError(f"{len(failures)} trainings failed; the others are kept, the same command tries these again")
+
+
+def _merge(part: Grid, rows: list[Row], there: list[Row], file: Path, replace: bool) -> None:
+    """Bring the rows of a run into their file; `there` are those that the file had before the run."""
+    from dmesr_core.experiments import merge_rows
+    from dmesr_core.grids import jobs
+    from dmesr_core.trainings import identity, identity_of
+
+    stay = {identity_of(row) for row in rows} if replace and rows else None  # a run that came to nothing drops nothing
+    made = [row for row in rows if row not in there]  # what was there may have been trained anew by another command
+    merged = merge_rows(made, file, stay)
+    wanted = {identity(job, data) for data, some in jobs(part).items() for job in some}
+    _say(
+        f"{part.name}: {merged.added} added, {merged.replaced} replaced, {merged.kept} kept, {merged.dropped} dropped; "
+        f"{file} has rows of {len(wanted & merged.jobs)} of the {len(wanted)} trainings of the grid"
+    )
+    if others := len(merged.jobs - wanted):
+        _say(f"{part.name}: not of the grid as it is now: {others}; --add --replace would drop these")
+
+
+def _check_writable(file: Path) -> None:
+    if file.is_dir():
+        raise SettingsError(f"{file} is a folder: name the file in it that the rows go to")
+    if not file.parent.is_dir():
+        raise SettingsError(f"{file}: there is no folder {file.parent}: make it, or name another file")
+    try:
+        tempfile.TemporaryFile(dir=file.parent).close()
+    except OSError as error:
+        raise SettingsError(f"{file}: nothing can be written there ({error.strerror}); choose with --out") from None
 
 
 def _say(line: str) -> None:
@@ -159,10 +193,23 @@ def _parser() -> argparse.ArgumentParser:
     experiment.add_argument("--profile", default="cpu", help="smoke: a tiny run on tiny data (default: %(default)s)")
     experiment.add_argument("--data-dir", default="", help="folder of the data set, for all but the bazaar")
     experiment.add_argument("--workers", type=int, default=None, help="trainings side by side (default: one per core)")
-    experiment.add_argument("--out", default="", metavar="FILE", help="where the rows go (default: into the package)")
-    experiment.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these backbones and variants only")
-    experiment.add_argument("--add", action="store_true", help="keep the rows of FILE, run only what it lacks")
-    experiment.add_argument("--stored", action="store_true", help="train nothing: write the rows that are there")
+    experiment.add_argument(
+        "--out", default="", metavar="FILE",
+        help="where the rows go (default: into the package); a row takes the place of one of the same training, "
+        "all other rows of FILE stay",
+    )  # fmt: skip
+    experiment.add_argument(
+        "--only", nargs="+", default=[], metavar="NAME",
+        help="only these backbones, or variants; where both are named, these variants on these backbones",
+    )  # fmt: skip
+    experiment.add_argument(
+        "--add", action="store_true", help="train only what FILE has no row of, whatever code made the rows"
+    )
+    experiment.add_argument("--stored", action="store_true", help="train nothing: write the rows that are in the cache")
+    experiment.add_argument(
+        "--replace", action="store_true",
+        help="drop all rows of FILE but those of this run (with --add: but those that it asks for), if none fails",
+    )  # fmt: skip
     return parser
 
 

@@ -6,24 +6,25 @@ chapter that was interrupted goes on where it stopped, and what another one has 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dmesr_core import grids, paths, profiles
 from dmesr_core.backbones import BackboneSettings
 from dmesr_core.errors import DataError, SettingsError
-from dmesr_core.grids import Grid, Job
+from dmesr_core.grids import Data, Grid, Job
 from dmesr_core.rows import Row, complete, read_rows, table, write_rows
 from dmesr_core.statistics import Result, stack
 from dmesr_core.train import TrainSettings
-from dmesr_core.trainings import key_of, run
+from dmesr_core.trainings import identity, identity_of, run
 from dmesr_core.variants import VARIANTS, Material, Variant, build
 from dmesr_core.workers import Failure, run_jobs
 
 __all__ = [
-    "VARIANTS", "Failure", "Material", "Row", "Variant", "build", "compare_variants", "complete", "load_or_run",
-    "read_rows", "results_file", "run", "run_grid", "run_jobs", "table", "write_rows",
+    "VARIANTS", "Failure", "Material", "Merged", "Row", "Variant", "build", "compare_variants", "complete",
+    "load_or_run", "made_by", "merge_rows", "read_rows", "results_file", "run", "run_grid", "run_jobs", "table",
+    "write_rows",
 ]  # fmt: skip
 
 RESULTS = Path(__file__).resolve().parent / "results"  # rows that come with the package
@@ -43,37 +44,120 @@ def run_grid(
     """Run a grid, or what is left of it.
 
     Args:
-        data_dir: folder of the data set, for grids that need one.
+        data_dir: folder of the data set, for grids that need one; the others refuse it.
         folder: where rows are kept, by default `experiments` in the cache folder.
         train: if False, nothing is trained: the rows that are there already are given.
-        only: names of backbones and variants; all others are left out.
-        kept: rows that stand, whatever code made them: what they are of is not trained again.
+        only: names of backbones (all their trainings), of variants (all of theirs), or of both (these variants on
+            these backbones).
+        kept: rows that stand, whatever code made them: their jobs are not trained again, if the cases are the same.
 
     Returns:
-        Rows by grid (a grid of several parts gives those of each part), and what failed.
+        Rows by grid (a grid of several parts gives those of each part), with those of `kept` that it asks for, and
+        what failed.
 
     Raises:
-        SettingsError: an unknown grid, or data that is needed and was not named.
+        SettingsError: an unknown grid, a name in `only` that nothing has, data that is needed and was not named, or a
+            folder for a grid that reads none.
     """
     grid = grids.get(grid, profile) if isinstance(grid, str) else grid
-    have = {(row.grid, row.data, row.share, row.get("variant"), row.key): row for row in kept}
+    parts = grids.whole(grid, profile)
+    if data_dir and not any(map(grids.reads_folder, parts)):
+        why = "in this profile a tiny Bazaar stands in for all data" if grid.mini else "all its data is the Bazaar"
+        raise SettingsError(f"grid {grid.name!r} reads no folder ({why}): leave out {str(data_dir)!r}")
+    asked = _asked(grid, parts, only)
+    have = {identity_of(row): row for row in kept}
     work: list[tuple[Job, Material]] = []
     stay: list[Row] = []
-    for part in grids.whole(grid, profile):
+    for part in parts:
+        if not asked[part.name]:
+            continue
         material = grids.materials(part, data_dir)
-        for job, on in ((job, material[data]) for data, some in grids.jobs(part).items() for job in some):
-            standing = have.get((part.name, on.name, on.share, job.name, key_of(job, on)))
-            if standing is not None:
+        for data, job in asked[part.name]:
+            standing = have.get(identity(job, data))
+            if standing is not None and standing.fingerprint == material[data].fingerprint:
                 stay.append(standing)
-            elif not only or {job.name, job.backbone.name} & set(only):
-                work.append((job, on))
+            else:
+                work.append((job, material[data]))
     work.sort(key=lambda pair: pair[0].train.seed)  # seed by seed, whatever the data
     outcomes = [*stay, *run_jobs(work, folder or paths.cache_dir() / "experiments", workers, progress, train)]
-    rows: dict[str, list[Row]] = {part.name: [] for part in grids.whole(grid, profile)}
+    rows: dict[str, list[Row]] = {part.name: [] for part in parts}
     for row in outcomes:
         if isinstance(row, Row):
             rows[row.grid].append(row)
     return rows, [failure for failure in outcomes if isinstance(failure, Failure)]
+
+
+def _asked(grid: Grid, parts: Sequence[Grid], only: Collection[str]) -> dict[str, list[tuple[Data, Job]]]:
+    """The jobs of each part that `only` leaves, see `run_grid`; every name must have a part in it."""
+    found = {part.name: [(data, job) for data, some in grids.jobs(part).items() for job in some] for part in parts}
+    jobs = [job for some in found.values() for _, job in some]
+    variants = dict.fromkeys(job.name for job in jobs)
+    backbones = dict.fromkeys(job.backbone.name for job in jobs)
+    if unknown := [name for name in only if name not in variants and name not in backbones]:
+        choices = f"choose from the backbones {', '.join(backbones)} and the variants {', '.join(variants)}"
+        raise SettingsError(f"grid {grid.name!r} has nothing called {', '.join(map(repr, unknown))}: {choices}")
+    named = backbones.keys() & set(only) or backbones, variants.keys() & set(only) or variants
+    left = {
+        name: [(data, job) for data, job in some if job.backbone.name in named[0] and job.name in named[1]]
+        for name, some in found.items()
+    }
+    met = {name for some in left.values() for _, job in some for name in (job.name, job.backbone.name)}
+    if without := [name for name in only if name not in met]:
+        raise SettingsError(
+            f"grid {grid.name!r} combines {', '.join(map(repr, without))} with none of the other names in "
+            f"{' '.join(only)}: ask for them one after the other"
+        )
+    return left
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What became of a file of rows."""
+
+    added: int
+    replaced: int  # by another row of the same job
+    kept: int
+    dropped: int
+    jobs: frozenset[str]  # what the file has rows of now, see `trainings.identity`
+
+
+def merge_rows(rows: Iterable[Row], file: str | Path, stay: Collection[str] | None = None) -> Merged:
+    """Put rows into a file as it is now: one takes the place of another only where both are of the same job.
+
+    Args:
+        stay: identities of the jobs whose rows may stay, all others are dropped; None: nothing is dropped.
+    """
+    file = Path(file)
+    old = [(identity_of(row), row) for row in (read_rows(file) if file.is_file() else [])]
+    new = {identity_of(row): row for row in rows}
+    rest = [(job, row) for job, row in old if job not in new]
+    kept = [row for job, row in rest if stay is None or job in stay]
+    there = {job: row.to_json() for job, row in old}
+    same = sum(there.get(job) == row.to_json() for job, row in new.items())
+    added, dropped = len(new.keys() - there.keys()), len(rest) - len(kept)
+    replaced = len(new) - added - same
+    if added or replaced or dropped:
+        write_rows([*kept, *new.values()], file)
+    jobs = frozenset(identity_of(row) for row in [*kept, *new.values()])
+    return Merged(added, replaced, len(kept) + same, dropped, jobs)
+
+
+def made_by(rows: Iterable[Row]) -> str:
+    """By which code rows were made, in words that follow "trainings, made".
+
+    Raises:
+        DataError: no rows.
+    """
+    rows = list(rows)
+    if not rows:
+        raise DataError("there are no rows to say anything about")
+    present, states = sum(row.made_by_this_code for row in rows), len({row.code for row in rows})
+    if present == len(rows):
+        return "by the code that you have before you"
+    if not present:
+        return "by earlier states of this code" if states > 1 else "by an earlier state of this code"
+    percent = min(99, max(1, round(100 * present / len(rows))))  # neither none nor all, and never said so
+    return f"by {states} states of this code, {percent}% by the present one"
 
 
 def load_or_run(grid: str, profile: str = "cpu", progress: bool = False) -> list[Row]:

@@ -17,11 +17,12 @@ from dmesr_core import paths, profiles
 from dmesr_core.backbones import BackboneSettings
 from dmesr_core.bazaar.tiny_mllm import checkpoint_folder
 from dmesr_core.bazaar.world import make_world
-from dmesr_core.errors import DataError, SettingsError
+from dmesr_core.errors import SettingsError
 from dmesr_core.features import Features, FeatureStore, extract
 from dmesr_core.interactions import Interactions, Split
 from dmesr_core.mllm import MLLM
 from dmesr_core.sources.movielens import load_movielens
+from dmesr_core.sources.user_lines import load_user_lines
 from dmesr_core.text import TextEncoder
 from dmesr_core.train import TrainSettings
 from dmesr_core.variants import VARIANTS, Material, Variant, needs_of
@@ -235,9 +236,10 @@ def jobs(grid: Grid) -> dict[Data, list[Job]]:
 
 
 def _weight(job: Job) -> float:
-    """About how long a training takes, compared with others."""
+    """About how long a training takes, compared with others; what is not known here counts as the shortest."""
     kinds = {"popularity": 0.0, "id": 1.0, "facts": 1.1, "raw": 1.2, "llm_emb": 1.3, "dmesr": 2.0, "llm_esr": 2.5}
-    return kinds[job.variant.kind] * {"sasrec": 1.0, "gru4rec": 1.2, "bert4rec": 5.0}[job.backbone.name]
+    backbones = {"sasrec": 1.0, "gru4rec": 1.2, "bert4rec": 5.0}
+    return kinds.get(job.variant.kind, 1.0) * backbones.get(job.backbone.name, 1.0)
 
 
 def materials(grid: Grid, data_dir: str | Path | None = None) -> dict[Data, Material]:
@@ -272,7 +274,7 @@ def _load(
     elif name == "movielens":
         catalogue, log = load_movielens(_folder(grid, name, data_dir))
     else:
-        log = _sequences(_folder(grid, name, data_dir) / _FILES[name])
+        log = load_user_lines(_folder(grid, name, data_dir) / _FILES[name])
     features = None
     if "features" in needs:
         if catalogue is None:
@@ -304,12 +306,6 @@ def _folder(grid: Grid, name: str, data_dir: str | Path | None) -> Path:
     )
 
 
-def _sequences(file: Path) -> Interactions:
-    """A log with one user per line: `user item item ...`, items as numbers 1..N, in the order of time."""
-    if not file.is_file():
-        raise DataError(f"{file}: there is no such file; wanted one user per line, `user item item ...`")
-    lines = [np.array(line.split(), dtype=np.int64) for line in file.read_text().splitlines() if line.strip()]
-    items = np.concatenate([line[1:] for line in lines])
-    users = np.repeat([line[0] for line in lines], [len(line) - 1 for line in lines])
-    times = np.concatenate([np.arange(len(line) - 1) for line in lines])
-    return Interactions.from_columns(users, items, times, int(items.max()))
+def reads_folder(grid: Grid) -> bool:
+    """Whether any data of the grid lies in a folder; the Bazaar is drawn."""
+    return not grid.mini and any(data.name in _FOLDERS for data in jobs(grid))

@@ -31,6 +31,7 @@ _HEAD, _COLD, _LONG = 1, 2, 4  # bits of what a case is
 
 _read_files: set[Path] = set()  # a chapter depends on the rows that it read; for the runner
 
+
 @dataclass(frozen=True, eq=False)
 class Row:
     """One training and its test. What it is called is kept apart from what made it (`key`)."""

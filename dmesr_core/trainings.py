@@ -22,7 +22,7 @@ from dmesr_core.evaluate import (
     rank_in_sample,
     sample_words,
 )
-from dmesr_core.grids import Job
+from dmesr_core.grids import Data, Job
 from dmesr_core.provenance import PeakMemory, code_hash, commit, versions
 from dmesr_core.ranking import DEFAULTS, Ranks, Scorer
 from dmesr_core.rows import Row, pack_kinds, pack_ranks, pack_units, sizes_of
@@ -31,7 +31,8 @@ from dmesr_core.train import TrainSettings, fit
 from dmesr_core.variants import Material, Variant, build
 
 NEGATIVES, SAMPLE_SEED = 100, 0  # of the sampled protocol
-# Settings that came after rows had been stored, as they were before: at this value they leave no mark in a row's key.
+# Settings that came after rows had been stored, as they were before: at this value they leave no mark in a row's key,
+# nor in what it is a row of.
 _ADDED = {"head": False, "not_again": 0.0}
 
 
@@ -118,11 +119,30 @@ def key_of(job: Job, material: Material) -> str:
     """Hash of all that decides a result, but for the code."""
     settings: list = []
     if job.variant.kind != "popularity":
-        told = (asdict(job.backbone), asdict(job.train))
-        settings = [{k: v for k, v in some.items() if k not in _ADDED or v != _ADDED[k]} for some in told]
-        settings.append(torch.__version__)
+        settings = [*_told(asdict(job.backbone), asdict(job.train)), torch.__version__]
     parts = [asdict(job.variant), material.known_to(job.variant), settings]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def identity(job: Job, data: Data) -> str:
+    """What a job is: all that the grid says about it. Neither the code nor the version of torch has a part in it."""
+    variant = {"name": job.name, **asdict(job.variant)}
+    return _identity(job.grid, data, variant, asdict(job.backbone), asdict(job.train))
+
+
+def identity_of(row: Row) -> str:
+    """The `identity` of the job whose row this is, whatever code made it and whichever settings there were then."""
+    return _identity(row.grid, Data(row.data, row.split, row.share), row.variant, row.backbone, row.train)
+
+
+def _identity(grid: str, data: Data, variant: dict, backbone: dict, train: dict) -> str:
+    settings = [] if variant["kind"] == "popularity" else _told(backbone, train)  # it has neither
+    return json.dumps([grid, data.name, data.split, float(data.share), variant, settings], sort_keys=True)
+
+
+def _told(*settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """Settings without those that came later, where they are as they were before."""
+    return [{k: v for k, v in some.items() if k not in _ADDED or v != _ADDED[k]} for some in settings]
 
 
 def _file(job: Job, material: Material, folder: str | Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import subprocess
 import sys
 import time
@@ -134,9 +135,12 @@ def test_extract_writes_features_and_descriptions(write_folder, monkeypatch, cap
     assert "item 7, picture: no picture" in said
 
 
-def test_extract_names_what_is_wrong(tmp_path, capsys):
+def test_extract_names_what_is_wrong(write_folder, tmp_path, capsys):
     assert cli.main(["extract", str(tmp_path)]) == 1
     assert "items.csv" in capsys.readouterr().err
+    folder = write_folder({"items.csv": "id,title,text\n7,Cup,A cup\n", "a_file": ""})
+    assert cli.main(["extract", str(folder), "--out", str(folder / "a_file")]) == 1
+    assert capsys.readouterr().err == f"dmesr: {folder / 'a_file'}: File exists\n"
 
 
 def test_experiments_are_listed(capsys):
@@ -145,39 +149,169 @@ def test_experiments_are_listed(capsys):
     assert "three_backbones_movielens" in said and "106 runs" in said
 
 
-def test_an_experiment_writes_its_rows(tmp_path, capsys, monkeypatch):
-    from dmesr_core import grids, trainings
-    from dmesr_core.rows import read_rows
+@pytest.fixture
+def few(tmp_path, monkeypatch):
+    """Run an experiment of two rows in profile `smoke`, with further options; its rows go to few.jsonl."""
+    from dmesr_core import grids
     from dmesr_core.variants import VARIANTS
 
     block = grids.Block((grids.Data("bazaar"),), {n: VARIANTS[n] for n in ("popularity", "id_only")}, seeds=1)
     monkeypatch.setitem(grids.GRIDS, "few", grids.Grid("few", "for a test", (block,)))
     monkeypatch.setenv("DMESR_CACHE", str(tmp_path / "cache"))
-    command = ["experiment", "few", "--profile", "smoke", "--workers", "1", "--out", str(tmp_path / "few.jsonl")]
+    file = tmp_path / "few.jsonl"
+    line = ["experiment", "few", "--profile", "smoke", "--workers", "1", "--out", str(file)]
+    return file, lambda *options: cli.main([*line, *options])
 
-    def fail(*_, **__):
-        raise ValueError("no luck")
 
+def fail(*_, **__):
+    raise ValueError("no luck")
+
+
+def test_an_experiment_writes_its_rows(few, capsys, monkeypatch):
+    from dmesr_core import trainings
+    from dmesr_core.rows import read_rows
+
+    file, run = few
     with monkeypatch.context() as broken:
         broken.setattr(trainings, "fit", fail)
-        assert cli.main(command) == 1
+        assert run() == 1
     said = capsys.readouterr()
-    assert "few: 1 of 2 rows written" in said.out
+    assert f"few: 1 added, 0 replaced, 0 kept, 0 dropped; {file} has rows of 1 of the 2 trainings" in said.out
     assert "failed: bazaar, leave-one-out: id_only on sasrec, seed 0: ValueError: no luck" in said.err
-    assert cli.main(command) == 0
-    assert "few: 2 of 2 rows written" in capsys.readouterr().out
-    first = (tmp_path / "few.jsonl").read_text()
-    assert cli.main([*command, "--stored"]) == 0
-    assert (tmp_path / "few.jsonl").read_text() == first
-    old = (tmp_path / "few.jsonl").read_text().replace('"code": "', '"code": "old')
-    for options, made_anew in ((["--add"], set()), (["--only", "popularity"], {"popularity"})):
-        (tmp_path / "few.jsonl").write_text(old)
-        assert cli.main([*command, *options]) == 0
-        rows = read_rows(tmp_path / "few.jsonl")
-        assert len(rows) == 2
+    assert run() == 0
+    assert (
+        f"few: 1 added, 0 replaced, 1 kept, 0 dropped; {file} has rows of 2 of the 2 trainings"
+        in capsys.readouterr().out
+    )
+    first = file.read_text()
+    assert run("--stored") == 0
+    assert file.read_text() == first
+    old = first.replace('"code": "', '"code": "old').replace('"key": "', '"key": "of another torch ')
+    for options, made_anew in (
+        (["--add"], set()),
+        (["--only", "popularity"], {"popularity"}),
+        (["--only", "sasrec", "id_only"], {"id_only"}),
+        ([], {"popularity", "id_only"}),
+    ):
+        file.write_text(old)
+        assert run(*options) == 0
+        rows = read_rows(file)
+        assert sorted(row.get("variant") for row in rows) == ["id_only", "popularity"]
         assert {row.get("variant") for row in rows if row.made_by_this_code} == made_anew
-    assert cli.main(command) == 0
-    assert [row.get("variant") for row in read_rows(tmp_path / "few.jsonl")] == ["id_only", "popularity"]
+        assert f"0 added, {len(made_anew)} replaced, {2 - len(made_anew)} kept, 0 dr" in capsys.readouterr().out
+
+
+def test_a_run_that_comes_to_nothing_drops_nothing(few, capsys, monkeypatch, tmp_path):
+    from dmesr_core import trainings
+    from dmesr_core.rows import read_rows
+
+    file, run = few
+    assert run() == 0
+    first = file.read_text()
+    monkeypatch.setenv("DMESR_CACHE", str(tmp_path / "empty"))
+    monkeypatch.setattr(trainings, "fit", fail)
+    for options, status in ((["--stored"], 0), (["--stored", "--replace"], 0), (["--only", "id_only", "--replace"], 1)):
+        assert run(*options) == status
+        assert file.read_text() == first
+        assert "few: 0 added, 0 replaced, 2 kept, 0 dropped" in capsys.readouterr().out
+    assert run("--replace") == 1  # one row is made anew, the training of the other fails
+    assert {row.get("variant") for row in read_rows(file)} == {"popularity", "id_only"}
+
+
+def test_what_another_command_wrote_meanwhile_is_kept(few, capsys, monkeypatch):
+    from dataclasses import replace
+
+    from dmesr_core import trainings
+    from dmesr_core.rows import read_rows, write_rows
+
+    file, run = few
+    assert run() == 0
+    popularity, id_only = sorted(read_rows(file), key=lambda row: row.parameters)
+    fit, theirs = trainings.fit, replace(popularity, grid="theirs")
+
+    def meanwhile(*args, **kwargs):
+        write_rows([replace(popularity, code="anew"), theirs], file)
+        return fit(*args, **kwargs)
+
+    monkeypatch.setattr(trainings, "fit", meanwhile)
+    write_rows([popularity], file)
+    next(file.parent.glob(f"cache/experiments/{id_only.key}-*.json")).unlink()
+    assert run("--add") == 0
+    assert {(row.grid, row.get("variant"), row.code) for row in read_rows(file)} == {
+        ("few", "popularity", "anew"), ("few", "id_only", id_only.code), ("theirs", "popularity", popularity.code)
+    }  # fmt: skip
+    said = capsys.readouterr().out
+    assert "few: 1 added, 0 replaced, 2 kept, 0 dropped" in said
+    assert "few: not of the grid as it is now: 1; --add --replace would drop these" in said
+
+
+def test_rows_are_dropped_where_that_is_asked_for(few, capsys):
+    from dataclasses import replace
+
+    from dmesr_core.rows import read_rows, write_rows
+
+    file, run = few
+    assert run() == 0
+    rows = read_rows(file)
+    write_rows([*(replace(row, code="old") for row in rows), replace(rows[0], grid="another")], file)
+    assert run("--add", "--replace") == 0
+    assert [(row.grid, row.code) for row in read_rows(file)] == [("few", "old")] * 2
+    assert run("--only", "popularity", "--replace") == 0
+    assert [(row.get("variant"), row.made_by_this_code) for row in read_rows(file)] == [("popularity", True)]
+    said = capsys.readouterr().out
+    assert "0 added, 0 replaced, 2 kept, 1 dropped" in said
+    assert "0 added, 1 replaced, 0 kept, 1 dropped" in said
+
+
+def test_rows_of_the_package_survive_another_torch(tmp_path, capsys, monkeypatch):
+    """The file that comes with the package, nothing in the cache, and a torch of which no row has ever heard."""
+    import shutil
+
+    import torch
+
+    from dmesr_core import experiments, trainings
+
+    monkeypatch.setattr(trainings, "fit", fail)
+    shipped = experiments.results_file("losses")
+    monkeypatch.setattr(experiments, "RESULTS", tmp_path)
+    monkeypatch.setattr(torch, "__version__", "9.9.0+cu999")
+    monkeypatch.setenv("DMESR_CACHE", str(tmp_path / "cache"))
+    shutil.copy(shipped, tmp_path)
+    first = (tmp_path / "losses.jsonl").read_bytes()
+    assert cli.main(["experiment", "losses", "--stored"]) == 0
+    assert "losses: 0 added, 0 replaced, 21 kept, 0 dropped" in capsys.readouterr().out
+    assert cli.main(["experiment", "losses", "--add", "--workers", "1"]) == 0  # nothing is left to train
+    assert (tmp_path / "losses.jsonl").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("folder", "folder is a folder: name the file in it"),
+        ("nowhere/rows.jsonl", "rows.jsonl: there is no folder .*nowhere: make it"),
+        ("broken.jsonl", "broken.jsonl, line 1: this is no row"),
+        pytest.param(
+            "/proc/rows.jsonl",
+            "/proc/rows.jsonl: nothing can be written there",
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="needs a folder in which nobody can write"),
+        ),
+    ],
+)
+def test_where_rows_cannot_go_is_said_before_the_trainings(few, out, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("dmesr_core.experiments.run_grid", lambda *_, **__: pytest.fail("trained"))
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "broken.jsonl").write_text("{}\n")
+    assert few[1]("--out", str(tmp_path / out)) == 1
+    said = capsys.readouterr().err
+    assert re.search(message, said) and said.count("\n") == 1
+
+
+def test_mistakes_in_an_experiment_are_said_in_one_line(tmp_path, capsys):
+    assert cli.main(["experiment", "losses", "--only", "id_onyl", "--out", str(tmp_path / "x.jsonl")]) == 1
+    assert capsys.readouterr().err.startswith("dmesr: grid 'losses' has nothing called 'id_onyl': choose from the ")
+    assert cli.main(["experiment", "losses", "--data-dir", "x", "--out", str(tmp_path / "x.jsonl")]) == 1
+    assert capsys.readouterr().err.startswith("dmesr: grid 'losses' reads no folder")
+    assert not (tmp_path / "x.jsonl").exists()
 
 
 def test_an_unknown_experiment_is_named(capsys):

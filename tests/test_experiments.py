@@ -9,8 +9,17 @@ from small_material import BACKBONE, TRAIN, make_material
 
 from dmesr_core import experiments, grids, trainings
 from dmesr_core.errors import DataError, SettingsError
-from dmesr_core.experiments import VARIANTS, Variant, compare_variants, load_or_run, run, run_grid
-from dmesr_core.grids import Block, Data, Grid
+from dmesr_core.experiments import (
+    VARIANTS,
+    Variant,
+    compare_variants,
+    load_or_run,
+    made_by,
+    merge_rows,
+    run,
+    run_grid,
+)
+from dmesr_core.grids import GRIDS, Block, Data, Grid, Job
 from dmesr_core.rows import read_rows, write_rows
 
 MINI = Grid("mini", "for a test", (Block((Data("bazaar"), Data("bazaar", share=0.5)),
@@ -54,6 +63,40 @@ def test_whatever_decides_a_result_decides_where_it_is_kept(tmp_path, change):
         run("x", given["variant"], given["material"], given["backbone"], given["train"], tmp_path)
     assert len(list(tmp_path.glob("*.json"))) == 2
     assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_rows_that_come_with_the_package_are_of_jobs_of_its_grids():
+    """Whatever code and torch made them, and whichever settings there were then."""
+    for grid in GRIDS.values():
+        if not experiments.results_file(grid.name).is_file():
+            continue
+        wanted = {trainings.identity(job, data) for data, some in grids.jobs(grid).items() for job in some}
+        found = [trainings.identity_of(row) for row in read_rows(experiments.results_file(grid.name))]
+        assert len(set(found)) == len(found)
+        assert set(found) <= wanted, grid.name
+
+
+def test_what_a_row_is_of_is_all_that_its_grid_says():
+    job, data = Job("a", Variant("dmesr", {"views": ("text",)}), BACKBONE, TRAIN, "mini"), Data("bazaar", share=0.5)
+    material = replace(make_material(), name="bazaar", share=0.5)
+    row = replace(run("a", job.variant, material, BACKBONE, TRAIN, None), grid="mini")
+    assert trainings.identity_of(row) == trainings.identity(job, data)
+    for other in (
+        replace(row, code="older", key="0", versions={"torch": "2.13.0+cu130"}, metrics={}),
+        replace(row, train={k: v for k, v in row.train.items() if k != "not_again"}),
+        replace(row, backbone={k: v for k, v in row.backbone.items() if k != "head"}),
+    ):
+        assert trainings.identity_of(other) == trainings.identity_of(row)
+    differing = [
+        replace(row, grid="maxi"), replace(row, data="shop"), replace(row, split="global-time"),
+        replace(row, share=1.0), replace(row, variant=row.variant | {"name": "b"}),
+        replace(row, variant=row.variant | {"changes": {"views": ["picture"]}}),
+        replace(row, train=row.train | {"seed": 1}), replace(row, train=row.train | {"not_again": 0.1}),
+        replace(row, backbone=row.backbone | {"head": True}), replace(row, backbone=row.backbone | {"name": "gru4rec"}),
+    ]  # fmt: skip
+    assert len({trainings.identity_of(other) for other in [row, *differing]}) == 1 + len(differing)
+    counted = [replace(other, variant={"name": "p", "kind": "popularity", "changes": {}}) for other in differing[-4:]]
+    assert len({trainings.identity_of(other) for other in counted}) == 1  # popularity knows no settings
 
 
 def test_stored_rows_are_found_by_the_jobs_that_made_them():
@@ -163,3 +206,102 @@ def test_rows_that_stand_are_not_trained_again(tmp_path, monkeypatch):
     rows, failures = run_grid(MINI, folder=tmp_path / "empty", workers=1, progress=False, kept=older)
     assert not failures and len(rows["mini"]) == 6
     assert {row.made_by_this_code for row in rows["mini"] if row.get("variant") == "id_only"} == {False}
+    others = [replace(row, fingerprint="of other cases") for row in older]
+    _, failures = run_grid(MINI, folder=tmp_path / "empty", workers=1, progress=False, kept=others)
+    assert len(failures) == 4 and "trained again" in failures[0].error  # so named, but of other data
+
+
+def some_rows() -> list:
+    """Four rows of one training each."""
+    row = run("id_only", VARIANTS["id_only"], make_material(), BACKBONE, TRAIN, None)
+    names = [{**row.variant, "name": name} for name in ("a", "b")]
+    return [
+        replace(row, variant=variant, key=f"{seed}", seed=seed, train=row.train | {"seed": seed})
+        for variant in names
+        for seed in (0, 1)
+    ]
+
+
+def said(merged) -> tuple[int, int, int, int]:
+    return merged.added, merged.replaced, merged.kept, merged.dropped
+
+
+def test_a_row_takes_the_place_of_one_of_the_same_training_only(tmp_path):
+    rows, file = some_rows(), tmp_path / "rows.jsonl"
+    assert said(merge_rows(rows[:3], file)) == (3, 0, 0, 0)
+    anew = replace(rows[1], code="another", key="9", versions={"torch": "2.13.0+cu130"})
+    merged = merge_rows([anew, rows[3], rows[2]], file)
+    assert said(merged) == (1, 1, 2, 0)
+    assert merged.jobs == {trainings.identity_of(row) for row in rows}
+    assert {row.to_json() for row in read_rows(file)} == {row.to_json() for row in (rows[0], anew, rows[2], rows[3])}
+
+
+def test_a_file_without_news_is_left_alone(tmp_path):
+    rows, file = some_rows(), tmp_path / "rows.jsonl"
+    file.write_text("".join(f"{row.to_json()}\n" for row in rows[::-1]))
+    before = file.read_text()
+    for news in ([], rows[:2], rows):
+        assert said(merge_rows(news, file)) == (0, 0, 4, 0)
+        assert file.read_text() == before
+    merge_rows([], tmp_path / "none.jsonl")
+    assert not (tmp_path / "none.jsonl").exists()
+
+
+def test_rows_are_dropped_on_demand_only(tmp_path):
+    rows, file = some_rows(), tmp_path / "rows.jsonl"
+    merge_rows(rows[:3], file)
+    merged = merge_rows([rows[3]], file, stay={trainings.identity_of(rows[0])})
+    assert said(merged) == (1, 0, 1, 2)
+    assert [row.to_json() for row in read_rows(file)] == [rows[0].to_json(), rows[3].to_json()]
+
+
+def test_only_what_a_grid_has_can_be_asked_for(monkeypatch):
+    monkeypatch.setattr(grids, "materials", lambda *_: pytest.fail("read data"))
+    with pytest.raises(SettingsError, match="nothing called 'id_onyl': choose from the backbones bert4rec, gru4rec, s"):
+        run_grid("three_backbones_bazaar", only=["sasrec", "id_onyl"])
+    with pytest.raises(SettingsError, match="the variants id_only, popularity"):
+        run_grid(MINI, only=["dmesr"])
+    with pytest.raises(SettingsError, match="combines 'gru4rec', 'popularity' with none of the other names"):
+        run_grid("three_backbones_bazaar", only=["gru4rec", "popularity"])
+
+
+@pytest.mark.parametrize(
+    ("only", "wanted"),
+    [
+        (["gru4rec"], {("gru4rec", "id_only"), ("gru4rec", "raw")}),
+        (["raw"], {("gru4rec", "raw"), ("sasrec", "raw")}),
+        (["gru4rec", "raw"], {("gru4rec", "raw")}),
+        (["gru4rec", "sasrec", "raw"], {("gru4rec", "raw"), ("sasrec", "raw")}),
+        (["gru4rec", "raw", "id_only"], {("gru4rec", "id_only"), ("gru4rec", "raw")}),
+    ],
+)
+def test_backbones_and_variants_together_mean_these_on_those(only, wanted, monkeypatch):
+    asked = []
+    monkeypatch.setattr(experiments, "run_jobs", lambda work, *_: asked.extend(job for job, _ in work) or [])
+    monkeypatch.setattr(grids, "materials", lambda *_: {Data("bazaar"): make_material()})
+    variants = {name: VARIANTS[name] for name in ("id_only", "raw")}
+    run_grid(Grid("two", "", (Block((Data("bazaar"),), variants, ("sasrec", "gru4rec"), seeds=1),)), only=only)
+    assert {(job.backbone.name, job.name) for job in asked} == wanted
+
+
+def test_a_folder_that_nobody_would_read_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiments, "run_jobs", never)
+    with pytest.raises(SettingsError, match="'ablations' reads no folder .all its data is the Bazaar.: leave out '.*"):
+        run_grid("ablations", data_dir=tmp_path)
+    with pytest.raises(SettingsError, match="'three_backbones' reads no folder .in this profile a tiny Bazaar"):
+        run_grid("three_backbones", "smoke", data_dir=tmp_path)
+    with pytest.raises(DataError, match="Beauty.txt: there is no such file"):
+        run_grid("quality_beauty", data_dir=tmp_path)
+
+
+def test_words_for_the_code_that_made_rows():
+    rows = some_rows()
+    one, two = replace(rows[0], code="one"), replace(rows[0], code="two")
+    assert made_by(rows) == "by the code that you have before you"
+    assert made_by([one, two, one]) == "by earlier states of this code"
+    assert made_by([one, one]) == "by an earlier state of this code"
+    assert made_by([rows[0], one, two]) == "by 3 states of this code, 33% by the present one"
+    assert made_by([*rows * 100, one]) == "by 2 states of this code, 99% by the present one"
+    assert made_by([rows[0], *[one] * 400]) == "by 2 states of this code, 1% by the present one"
+    with pytest.raises(DataError, match="no rows"):
+        made_by([])

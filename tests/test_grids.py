@@ -3,14 +3,12 @@
 import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from small_material import make_material
 
 from dmesr_core import grids
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.grids import GRIDS, Block, Data, Grid, fewer_shoppers, get, jobs, materials, whole
-from dmesr_core.interactions import Interactions
 from dmesr_core.variants import VARIANTS, needs_of
 
 
@@ -127,9 +125,15 @@ def test_fewer_shoppers_ask_the_same_questions():
         fewer_shoppers(split, 0.0)
 
 
-def test_a_log_of_one_user_per_line(tmp_path):
-    (tmp_path / "Beauty.txt").write_text("7 3 1 2\n9 2 3 3 1\n")
-    log = grids._sequences(tmp_path / "Beauty.txt")
-    assert isinstance(log, Interactions) and (log.n_users, log.n_items) == (2, 3)
-    assert [h.tolist() for h in log.histories()] == [[3, 1, 2], [2, 3, 3, 1]]
-    assert np.array_equal(log.leave_one_out().test.targets, [2, 1])
+def test_what_a_grid_does_not_know_counts_as_short():
+    odd = Grid("odd", "", (Block((Data("bazaar"),), {"id_only": VARIANTS["id_only"]}, ("sasrec", "mamba"), seeds=1),))
+    (some,) = jobs(odd).values()
+    assert {job.backbone.name for job in some} == {"sasrec", "mamba"}
+
+
+def test_grids_of_the_bazaar_read_no_folder():
+    folders = {name for name, grid in GRIDS.items() if any(grids.reads_folder(part) for part in whole(grid))}
+    assert folders == {
+        "three_backbones", "three_backbones_movielens", "quality_beauty", "quality_toys", "losses_beauty"
+    }  # fmt: skip
+    assert not grids.reads_folder(get("quality_beauty", "smoke"))
