@@ -4,7 +4,8 @@
     python -m benchmarks.bench_model --parts step softmax --threads 2 --turns 5
 
 All that is compared runs in one process and takes turns; ratios are taken within a turn. Writes benchmarks/model.json
-after every part, keeps there what other parts found before, and prints a table with the targets beside.
+after every part, keeps there what was found before for other parts, devices and precisions, and prints a table with the
+targets beside.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -27,7 +29,7 @@ from dmesr_core.provenance import commit, versions
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("step", "table", "evaluation", "million", "softmax", "extract")
 STEP_LIMITS = {1_200: 1.3, 12_000: 1.6}  # items -> DMESR's step over ID-only's, at most
-QUICK = Options(turns=2, steps=2, threads=(1,), profile="smoke", large=(300, 200, 8.9))
+QUICK = {"turns": 2, "steps": 2, "profile": "smoke", "large": (300, 200, 8.9)}  # in place of what Options says
 
 
 def measure(part: str, options: Options, quick: bool) -> list[dict]:
@@ -140,9 +142,21 @@ def text(rows: Sequence[dict]) -> str:
     return "\n".join(lines)
 
 
+def read(path: Path) -> list[dict]:
+    """The rows of a file; none if there is no file. Older files say the machine once for all rows."""
+    content = json.loads(path.read_text()) if path.exists() else {"rows": []}
+    of_all = {"machine": content["machine"]} if "machine" in content else {}
+    return [of_all | row for row in content["rows"]]
+
+
+def place(row: dict) -> tuple:
+    """Rows of the same place take each other's place in the file."""
+    return row["measured"], row["device"], row["precision"]
+
+
 def write(rows: Sequence[dict], path: Path) -> None:
     """Replaced as a whole: an interruption leaves the file of the part before."""
-    content = {"benchmark": "model", "machine": machine(), "targets": {"step": STEP_LIMITS}, "rows": list(rows)}
+    content = {"benchmark": "model", "targets": {"step": STEP_LIMITS}, "rows": list(rows)}
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(content, indent=1) + "\n")
     temporary.replace(path)
@@ -156,8 +170,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=2, help="at most; steps and losses are also measured with one")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="no", choices=("no", "bf16"), help="of training")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: it runs, and the numbers mean nothing")
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "model.json")
+    parser.add_argument("--quick", action="store_true",
+                        help="tiny sizes: numbers that mean nothing, written only where --out says")  # fmt: skip
+    parser.add_argument("--out", type=Path, help="the file of all rows (benchmarks/model.json)")
     parser.add_argument("--report", action="store_true", help="measure nothing; show what the file holds")
     parser.add_argument("--big", nargs=4, type=int, metavar=("ITEMS", "USERS", "K", "THREADS"), help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
@@ -166,21 +181,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     threads = tuple(sorted({1, chosen.threads}))
     options = Options(chosen.turns, chosen.steps, threads, chosen.device, chosen.precision)
-    options = QUICK if chosen.quick else options
-    rows = json.loads(chosen.out.read_text())["rows"] if chosen.out.exists() else []
+    options = replace(options, **QUICK) if chosen.quick else options
+    out = chosen.out or ROOT / "benchmarks" / "model.json"
+    keep = chosen.out or not chosen.quick
+    rows = read(out) if keep or chosen.report else []
     for part in () if chosen.report else chosen.parts:
         print(f"measuring: {part}", flush=True)
         made = {
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "commit": commit(),
-            "versions": versions(), "device": options.device, "precision": options.precision,
+            "machine": machine(), "versions": versions(), "device": options.device, "precision": options.precision,
         }  # fmt: skip
         if options.device != "cpu":
             made["device_name"] = torch.cuda.get_device_name()
-        found = [row | made for row in measure(part, options, chosen.quick)]
-        rows = [r for r in rows if r["measured"] != part] + [row | {"measured": part} for row in found]
-        write(rows, chosen.out)
+        found = [made | row | {"measured": part} for row in measure(part, options, chosen.quick)]
+        places = {place(row) for row in found}
+        rows = [row for row in rows if place(row) not in places] + found
+        if keep:
+            write(rows, out)
     rows.sort(key=lambda row: PARTS.index(row["measured"]))
-    print(text(rows) if rows else f"{chosen.out} holds nothing yet")
+    print(text(rows) if rows else f"{out} holds nothing yet")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@
 
 Each framework has an environment of its own below _build/peers, made when first needed. A run is a process; the
 frameworks take turns, so that what else happens on the machine meets all of them. What is done is kept: an interrupted
-benchmark goes on where it stopped. Writes benchmarks/peers.json after every run, and prints tables at the end. What the
-file holds of other data, models and phases than those that are asked for stays in it.
+benchmark goes on where it stopped. Writes benchmarks/peers.json after every run, and prints tables at the end. A row of
+that file stays until it is measured again.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.peers import report
+from benchmarks.peers import kept, report
 from benchmarks.peers.common import RunSettings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,12 +50,16 @@ def python_of(peer: str) -> Path:
     return PLACE / peer / "bin" / "python" if requirements(peer).exists() else Path(sys.executable)
 
 
+def torch_pin() -> str:
+    return next(line for line in (ROOT / "requirements.lock").read_text().splitlines() if line.startswith("torch=="))
+
+
 def install(peer: str, torch_index: str = "") -> None:
     """Make the environment of a framework, unless it is there as its requirements file wants it."""
     wanted = requirements(peer)
     if not wanted.exists():
         return
-    torch = next(line for line in (ROOT / "requirements.lock").read_text().splitlines() if line.startswith("torch=="))
+    torch = torch_pin()
     stamp, content = PLACE / peer / ".installed", f"{torch}\n{wanted.read_text()}"
     if stamp.exists() and stamp.read_text() == content:
         return
@@ -93,11 +99,13 @@ def write_bazaar() -> Path:
 
 
 def code_digest(peers: tuple[str, ...]) -> str:
-    """Changes with the code that runs these frameworks: rows of other code are not taken up again."""
-    files = [ROOT / "benchmarks" / "peers" / f"{name}.py" for name in ("common", "instruments", *peers)]
+    """Changes with the code that runs these frameworks and what is installed: rows of other code are not taken up."""
+    files = [requirements(name) for name in sorted(peers)]
+    files += [ROOT / "benchmarks" / "peers" / f"{name}.py" for name in ("common", "instruments", *sorted(peers))]
     if "ours" in peers:
         files += [ROOT / "dmesr_core" / f"{name}.py" for name in OF_OURS]
-    return hashlib.sha256(b"".join(f.read_bytes() for f in files if f.exists())).hexdigest()[:12]
+    content = torch_pin().encode() + b"".join(f.read_bytes() for f in files if f.exists())
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def plan(options: argparse.Namespace) -> list[dict]:
@@ -106,7 +114,8 @@ def plan(options: argparse.Namespace) -> list[dict]:
     phases = [("speed", turn, options.seconds) for turn in range(options.repeats)]
     phases += [("wall", turn, options.wall) for turn in range(options.wall_repeats) if options.wall > 0]
     phases += [("converge", 0, options.converge)] if options.converge > 0 else []
-    every, mine = code_digest(tuple(options.peers)), json.loads(options.ours)
+    contents = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in data}
+    every = code_digest(tuple(options.peers))
     runs = []
     for phase, turn, seconds in phases:
         first = turn % len(options.peers)  # each turn begins with another framework
@@ -118,17 +127,36 @@ def plan(options: argparse.Namespace) -> list[dict]:
                     settings = RunSettings(
                         str(path), model, phase, seconds, seed=turn, threads=options.threads,
                         own_users=options.own_users if phase == "speed" else 0, score_users=options.score_users,
-                        patience=options.patience, ours=json.dumps(mine.get(model, {})),
                     )  # fmt: skip
+                    # What plays no part in a run must not make another run of it.
+                    if phase == "converge":
+                        settings = replace(settings, patience=options.patience)
+                    if peer == "ours" and phase != "speed":
+                        settings = replace(settings, ours=json.dumps(options.ours.get(model, {}), sort_keys=True))
                     # Speeds are compared within a turn, so all of them belong to one state of the code.
                     code = every if phase == "speed" else code_digest((peer,))
-                    runs.append({"peer": peer, "data": name, "turn": turn, "code": code, "settings": settings})
+                    runs.append({"peer": peer, "data": name, "content": contents[name], "turn": turn, "code": code,
+                                 "settings": settings})  # fmt: skip
     return runs
 
 
 def row_file(run: dict) -> Path:
-    content = json.dumps([run["peer"], run["data"], run["turn"], run["code"], vars(run["settings"])])
+    """Where the row of a run is kept: under all that decides what it comes to, wherever the data lie."""
+    settings = {key: value for key, value in vars(run["settings"]).items() if key not in ("path", "out")}
+    content = json.dumps([run["peer"], run["data"], run["content"], run["turn"], run["code"], settings])
     return PLACE / "rows" / f"{hashlib.sha256(content.encode()).hexdigest()[:16]}.json"
+
+
+def environment(threads: int) -> dict[str, str]:
+    """The variables of a run's process."""
+    return os.environ | {
+        "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT),
+        # Waiting threads sleep: on a shared machine spinning ones take the core away from those that work.
+        "OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0",
+        # All on the processor, whatever else the machine has.
+        "CUDA_VISIBLE_DEVICES": "", "ACCELERATE_USE_CPU": "true",
+        "BENCH_SPAWNED": str(time.time()),
+    }  # fmt: skip
 
 
 def execute(run: dict, threads: int) -> dict | None:
@@ -139,21 +167,18 @@ def execute(run: dict, threads: int) -> dict | None:
         place.mkdir(parents=True, exist_ok=True)
     out = folder / "row.json"
     out.unlink(missing_ok=True)
-    environment = os.environ | {
-        "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "CUDA_VISIBLE_DEVICES": "",
-        # Waiting threads sleep: on a shared machine spinning ones take the core away from those that work.
-        "OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "PYTHONPATH": str(ROOT),
-        "BENCH_SPAWNED": str(time.time()),
-    }  # fmt: skip
     program = [python_of(run["peer"]), "-m", f"benchmarks.peers.{run['peer']}"]
     with log.open("w") as stream:
-        done = subprocess.run([*program, json.dumps({**vars(settings), "out": str(out)})],
-                              cwd=folder, env=environment, stdout=stream, stderr=subprocess.STDOUT)  # fmt: skip
+        done = subprocess.run([*program, json.dumps({**vars(settings), "out": str(out)})], cwd=folder,
+                              env=environment(threads), stdout=stream, stderr=subprocess.STDOUT)  # fmt: skip
     if done.returncode or not out.exists():
         print(f"  failed, see {log}:\n" + "\n".join(log.read_text().splitlines()[-3:]), flush=True)
         return None
-    keys = {k: run[k] for k in ("peer", "data", "turn", "code")} | {"commit": commit()}
-    row = keys | {"load_average": list(os.getloadavg())} | json.loads(out.read_text())
+    row = {k: run[k] for k in ("peer", "data", "turn", "code")} | {
+        "commit": commit(), "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "machine": machine(), "load_average": list(os.getloadavg()),
+    }  # fmt: skip
+    row |= json.loads(out.read_text())
     target.write_text(json.dumps(row))
     return row
 
@@ -173,25 +198,26 @@ def commit() -> str:
     return head + ("-dirty" if changed else "")
 
 
-def untouched(path: Path, runs: list[dict]) -> list[dict]:
-    """Rows in the file that are of other data, models and phases than `runs`."""
-    before = json.loads(path.read_text())["rows"] if path.exists() else []
-    asked = {(run["data"], run["settings"].model, run["settings"].phase) for run in runs}
-    return [row for row in before if (row["data"], row["model"], row["phase"]) not in asked]
+def our_settings(text: str) -> dict[str, dict]:
+    """The value of --ours."""
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f"no JSON: {error}") from None
+    if not isinstance(found, dict) or not all(isinstance(value, dict) for value in found.values()):
+        raise argparse.ArgumentTypeError(f'wanted {{"model": {{"setting": value}}}}, got {text}')
+    if unknown := sorted(set(found) - set(MODELS["ours"])):
+        raise argparse.ArgumentTypeError(f"unknown model {unknown[0]}: choose from {', '.join(MODELS['ours'])}")
+    return found
 
 
-def write(rows: list[dict], path: Path, threads: int) -> None:
-    """Rows and ratios, replaced as a whole: an interruption leaves the file of the run before."""
-    content = {
-        "benchmark": "peers", "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "commit": commit(), "machine": machine(), "threads": threads, "ratios": report.ratios(rows), "rows": rows,
-    }  # fmt: skip
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, indent=1) + "\n")
-    temporary.replace(path)
+def positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"wanted a whole number above 0, got {text}")
+    return int(text)
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", nargs="+", default=["beauty"], choices=[*SEQUENCES, "bazaar"])
     parser.add_argument("--models", nargs="+", default=["sasrec"], choices=MODELS["ours"])
@@ -201,42 +227,57 @@ def main() -> None:
     parser.add_argument("--wall", type=float, default=0, help="training time of a quality run (0: none)")
     parser.add_argument("--wall-repeats", type=int, default=1, help="quality runs of each, with other seeds")
     parser.add_argument("--converge", type=float, default=0, help="longest training until convergence (0: none)")
-    parser.add_argument("--patience", type=int, default=5,
+    parser.add_argument("--patience", type=positive, default=5,
                         help="epochs without a better validation before a run to convergence stops")  # fmt: skip
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=positive, default=2)
     parser.add_argument("--own-users", type=int, default=5000, help="users for the frameworks' own evaluators")
     parser.add_argument("--score-users", type=int, default=0, help="users of the full ranking (0: all)")
-    parser.add_argument("--ours", default="{}", help="JSON: model -> our training settings for the quality runs")
+    parser.add_argument("--ours", type=our_settings, default={},
+                        help="JSON: model -> our training settings for the quality runs")  # fmt: skip
     parser.add_argument("--torch-index", default="", help="where pip finds torch, if not where it usually looks")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "peers.json")
     parser.add_argument("--fresh", action="store_true", help="measure anew what was measured before")
-    parser.add_argument("--report", action="store_true", help="measure nothing; show what there is for these options")
+    parser.add_argument("--report", action="store_true", help="measure nothing and write nothing; show the file's rows")
     parser.add_argument("--install", action="store_true", help="make the environments, and nothing else")
-    options = parser.parse_args()
-    if not options.report:
-        for peer in options.peers:
-            install(peer, options.torch_index)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status: 1 where a run failed."""
+    options = parser().parse_args(arguments)
+    before = kept.read(options.out)
+    if options.report:
+        print(report.text(before) if before else f"{options.out} holds nothing yet")
+        return 0
+    for peer in options.peers:
+        install(peer, options.torch_index)
     if options.install:
-        return
-    runs, rows = plan(options), []
-    kept = untouched(options.out, runs)
-    for number, run in enumerate(runs, start=1):
-        s = run["settings"]
+        return 0
+    runs, rows, failed = plan(options), [], []
+    wanted = [(run["data"], run["settings"].model, run["settings"].phase) for run in runs]
+    for number, (run, cell) in enumerate(zip(runs, wanted, strict=True), start=1):
+        name = " ".join([*cell[::-1], run["peer"], "turn", str(run["turn"])])
         known = row_file(run)
         if known.exists() and not options.fresh:
             rows.append(json.loads(known.read_text()))
             continue
-        if options.report:
-            continue
-        print(f"{number}/{len(runs)}  {s.phase} {run['data']} {s.model} {run['peer']} turn {run['turn']}", flush=True)
+        print(f"{number}/{len(runs)}  {name}", flush=True)
         row = execute(run, options.threads)
-        if row is not None:
-            rows.append(row)
-            write(kept + rows, options.out, options.threads)
-    print(report.text(rows) if rows else "nothing was measured with these options and the code as it is now")
+        if row is None:
+            failed.append(name)
+            continue
+        rows.append(row)
+        kept.write(kept.merged(before, rows, wanted), options.out)
+    stored = kept.merged(before, rows, wanted)
     if rows:
-        write(kept + rows, options.out, options.threads)
+        kept.write(stored, options.out)
+    print(report.text(rows) if rows else "nothing was measured")
+    if any(row not in stored for row in rows):
+        print("\nspeeds of another state of code or machine stay in the file until all the new ones are there")
+    if failed:
+        print("\nfailed:\n" + "\n".join(failed))
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

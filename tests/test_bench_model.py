@@ -9,7 +9,8 @@ import torch
 from benchmarks import bench_model, model_parts
 from dmesr_core.losses import softmax_loss
 
-QUICK = replace(bench_model.QUICK, turns=1, steps=1)
+SMALLEST = bench_model.QUICK | {"turns": 1, "steps": 1}
+QUICK = replace(model_parts.Options(), threads=(1,), **SMALLEST)
 
 
 def test_works_take_turns_and_the_turn_that_warms_up_does_not_count(monkeypatch):
@@ -63,19 +64,62 @@ def test_memory_counts_what_is_held_in_between():
 
 @pytest.mark.slow
 def test_every_part_gives_rows_and_the_table_names_the_targets(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(bench_model, "QUICK", QUICK)
+    monkeypatch.setattr(bench_model, "QUICK", SMALLEST)
     out = tmp_path / "model.json"
     parts = ["step", "table", "evaluation", "million", "softmax"]
-    bench_model.main(["--quick", "--out", str(out), "--parts", *parts])
+    bench_model.main(["--quick", "--threads", "1", "--out", str(out), "--parts", *parts])
     content = json.loads(out.read_text())
     assert {row["measured"] for row in content["rows"]} == set(parts)
-    assert all(row["versions"] and row["date"] and row["threads"] for row in content["rows"])
+    assert all(row["versions"] and row["date"] and row["machine"] and row["threads"] for row in content["rows"])
     printed = capsys.readouterr().out
     assert "below 4" in printed and "above" not in printed  # targets of sizes that were not measured stay away
-    bench_model.main(["--quick", "--out", str(out), "--parts", "table"])
+    bench_model.main(["--quick", "--threads", "1", "--out", str(out), "--parts", "table"])
     again = json.loads(out.read_text())
     assert [r["part"] for r in again["rows"]].count("table") == 2  # replaced, not added
     assert len(again["rows"]) == len(content["rows"])
+
+
+@pytest.fixture
+def measured(tmp_path, monkeypatch):
+    """What `main` asks to be measured, in place of the measuring; the usual file lies in `tmp_path`."""
+    asked = []
+
+    def measure(part, options, quick):
+        asked.append((part, options))
+        return [{"part": part, "items": 5, "threads": max(options.threads), "seconds": {"median": 1.0}}]
+
+    monkeypatch.setattr(bench_model, "measure", measure)
+    monkeypatch.setattr(bench_model, "ROOT", tmp_path)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
+    monkeypatch.setitem(bench_model.SAY, "table", lambda row: ("vectors", "", row["seconds"], "", "{:.3f}"))
+    (tmp_path / "benchmarks").mkdir()
+    return asked
+
+
+def test_quick_numbers_reach_no_file_but_a_named_one_and_keep_device_threads_and_precision(tmp_path, measured):
+    usual, named = tmp_path / "benchmarks" / "model.json", tmp_path / "named.json"
+    quick = ["--quick", "--parts", "table", "--device", "cuda", "--threads", "3", "--precision", "bf16"]
+    bench_model.main(quick)
+    assert list(tmp_path.rglob("*.json")) == []
+    bench_model.main([*quick, "--out", str(named)])
+    assert len(json.loads(named.read_text())["rows"]) == 1 and not usual.exists()
+    options = measured[0][1]
+    assert (options.device, options.threads, options.precision) == ("cuda", (1, 3), "bf16")
+    assert (options.turns, options.steps) == (2, 2)
+    bench_model.main(["--parts", "table"])
+    assert usual.exists()
+
+
+def test_a_row_stays_until_it_is_measured_on_the_same_device_in_the_same_precision(tmp_path, measured):
+    out = tmp_path / "benchmarks" / "model.json"
+    old = {"part": "table", "measured": "table", "device": "cpu", "precision": "no", "seconds": {"median": 9.0}}
+    out.write_text(json.dumps({"machine": {"cpu": "old"}, "rows": [old, old | {"precision": "bf16"}]}))
+    bench_model.main(["--parts", "table"])
+    bench_model.main(["--parts", "table", "--device", "cuda"])
+    rows = json.loads(out.read_text())["rows"]
+    found = {(r["device"], r["precision"]): (r["seconds"]["median"], r["machine"]["cpu"] == "old") for r in rows}
+    assert len(rows) == 3
+    assert found == {("cpu", "no"): (1.0, False), ("cpu", "bf16"): (9.0, True), ("cuda", "no"): (1.0, False)}
 
 
 def test_a_row_of_real_size_stands_beside_its_target():

@@ -1,6 +1,5 @@
-"""The benchmark against other frameworks: its ranking, its plain recipe, its clock and its ratios are right."""
+"""The benchmark against other frameworks: its ranking, its plain recipe, its clock and our own runs are right."""
 
-import argparse
 import json
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import bench_peers
 from benchmarks.peers import common, instruments, plain, report
 from dmesr_core import evaluate
 from dmesr_core.sequences import Cases, Sequences
@@ -67,8 +65,8 @@ def test_sequences_are_split_by_leaving_out_the_last_two(tmp_path):
     assert list(histories[0]) == list(range(1, 8)) and list(targets) == [8, 9, 10]
     assert data.cases("valid")[1][0] == 7 and len(data.cases("valid")[1]) == 40
     for wrong in ("1 2 3\n", "1 2 0 4 5\n"):
-        (tmp_path / "b.txt").write_text(wrong)
-        with pytest.raises(ValueError, match="line 1"):
+        (tmp_path / "b.txt").write_text("9 1 2 3\n\n  \n" + wrong)
+        with pytest.raises(ValueError, match="line 4"):  # blank lines count
             common.read_data(tmp_path / "b.txt")
 
 
@@ -157,73 +155,57 @@ def test_our_quality_run_keeps_to_its_time(tmp_path, monkeypatch):
     assert 0.5 < row["train_seconds"] < 3 and row["quality"]["hr@10"] > 0.8 and row["train_epochs"] > 1
 
 
-def rows_of(peer, numbers, key="targets_per_second", phase="speed"):
-    return [{"peer": peer, "turn": turn, "data": "d", "model": "m", "phase": phase, key: number}
-            for turn, number in enumerate(numbers)]  # fmt: skip
+def converged(path, **changes):
+    """Our run to convergence on a tiny world: the peer, its watch and the weights after each epoch."""
+    from benchmarks.peers import ours
+
+    settings = settings_for(path, phase="converge", **{"seconds": 60.0} | changes)
+    data = common.read_data(path)
+    torch.manual_seed(0)
+    peer, clock = ours.Ours(settings, data), common.Clock(settings)
+    watch, after = common.Watch(settings, data, clock), []
+    validate = watch.epoch
+
+    def epoch(peer):
+        after.append({k: v.clone() for k, v in peer.module.state_dict().items()})
+        return validate(peer)
+
+    watch.epoch = epoch
+    peer.train(clock, watch)
+    watch.restore(peer)
+    peer.module.eval()
+    return peer, watch, clock, after
 
 
-def test_ratios_are_paired_by_turn_and_above_one_where_ours_is_better():
-    speed, epoch = report.SPEED[0], report.SPEED[1]
-    rows = rows_of("ours", [10.0, 40.0, 30.0, 5.0]) + rows_of("other", [5.0, 10.0, 10.0])
-    assert report.paired_ratios(rows, "other", speed) == [2.0, 4.0, 3.0]  # the fourth turn has no partner
-    [found] = report.ratios(rows)
-    assert (found["median"], found["low"], found["high"], found["turns"]) == (3.0, 2.0, 4.0, 3)
-    rows = rows_of("ours", [10.0], epoch.key) + rows_of("other", [30.0], epoch.key)
-    assert report.paired_ratios(rows, "other", epoch) == [3.0]
-    quality = [row | {"quality": {"ndcg@10": row["x"]}} for row in rows_of("ours", [0.4], "x", "wall")]
-    quality += [row | {"quality": {"ndcg@10": row["x"]}} for row in rows_of("other", [0.1], "x", "wall")]
-    assert [(r["measure"], r["median"]) for r in report.ratios(quality)] == [(report.QUALITY[0].name, 4.0)]
+def test_we_converge_as_the_others_do_by_the_shared_ranking_and_go_back_to_the_best_weights(tmp_path):
+    path = write_sequences(tmp_path / "a.txt")
+    peer, watch, clock, after = converged(path, patience=3)
+    best = int(np.argmax(watch.valid))
+    assert len(watch.valid) - 1 - best == 3 and len(after) == len(watch.valid) == clock.seen
+    assert 0 < watch.best_seconds < clock.elapsed
+    now = peer.module.state_dict()
+    assert all(torch.equal(now[k], v) for k, v in after[best].items())
+    assert any(not torch.equal(now[k], v) for k, v in after[-1].items())
+    peer.module.load_state_dict(after[0])
+    ranks = instruments.rank(peer, *common.read_data(path).cases("valid"))
+    assert instruments.quality(ranks.greater, ranks.ties)["ndcg@10"] == pytest.approx(watch.valid[0])
+    assert instruments.quality(ranks.greater_masked, ranks.ties_masked)["ndcg@10"] != pytest.approx(watch.valid[0])
 
 
-def test_the_share_of_the_matrix_product_counts_three_products():
-    row = {"targets_per_epoch": 1000, "softmax_items": 500, "width": 10, "seconds_per_epoch": 0.5}
-    row |= {"gflops_before": 0.1, "gflops_after": 0.14}
-    # 6 * 1000 * 500 * 10 operations in half a second are 0.06 billion per second.
-    assert report.product_share(row) == pytest.approx(0.06 / 0.12)
-    assert report.product_share({"width": 10}) is None
+def test_our_run_to_convergence_has_a_limit_of_time_and_one_of_epochs_only_where_it_is_asked_for(tmp_path, monkeypatch):
+    from benchmarks.peers import ours
 
-
-def test_runs_take_turns_and_are_taken_up_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(bench_peers, "find_data", lambda name: (name, tmp_path / f"{name}.txt"))
-    monkeypatch.setattr(bench_peers, "PLACE", tmp_path)
-    options = argparse.Namespace(
-        data=["beauty"], models=["sasrec", "gru4rec"], peers=["ours", "plain", "recbole"], repeats=2, seconds=1.0,
-        wall=3.0, wall_repeats=1, converge=0.0, threads=1, own_users=5, score_users=0, patience=9,
-        ours='{"sasrec": {"epochs": 7}}',
-    )  # fmt: skip
-    runs = bench_peers.plan(options)
-    order = [(r["settings"].phase, r["turn"], r["settings"].model, r["peer"]) for r in runs]
-    assert order[:5] == [
-        ("speed", 0, "sasrec", "ours"), ("speed", 0, "sasrec", "plain"), ("speed", 0, "sasrec", "recbole"),
-        ("speed", 0, "gru4rec", "ours"), ("speed", 0, "gru4rec", "recbole"),
-    ]  # fmt: skip
-    assert order[5] == ("speed", 1, "sasrec", "plain") and {o[0] for o in order[10:]} == {"wall"}
-    assert len({bench_peers.row_file(run) for run in runs}) == len(runs)
-    assert bench_peers.row_file(bench_peers.plan(options)[3]) == bench_peers.row_file(runs[3])
-    assert {json.loads(run["settings"].ours)["epochs"] for run in runs if run["settings"].model == "sasrec"} == {7}
-    assert {run["settings"].ours for run in runs if run["settings"].model == "gru4rec"} == {"{}"}
-    assert {run["settings"].patience for run in runs} == {9}
-    other = [("toys", "speed"), ("toys", "converge"), ("beauty", "speed"), ("beauty", "converge")]
-    before = [{"data": data, "model": "sasrec", "phase": phase} for data, phase in other]
-    (tmp_path / "old.json").write_text(json.dumps({"rows": before}))
-    left = [(row["data"], row["phase"]) for row in bench_peers.untouched(tmp_path / "old.json", runs)]
-    assert left == [("toys", "speed"), ("toys", "converge"), ("beauty", "converge")]
-    assert bench_peers.untouched(tmp_path / "none.json", runs) == []
-
-
-def test_absent_data_is_replaced_by_the_bazaar_aloud(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(bench_peers, "write_bazaar", lambda: tmp_path / "bazaar.txt")
-    monkeypatch.setenv("DMESR_DATA", str(tmp_path))
-    assert bench_peers.find_data("toys") == ("bazaar", tmp_path / "bazaar.txt")
-    assert "toys" in capsys.readouterr().out
-    (tmp_path / "sequences").mkdir()
-    write_sequences(tmp_path / "sequences" / "Toys_and_Games.txt")
-    assert bench_peers.find_data("toys")[0] == "toys"
-
-
-def test_every_framework_with_an_environment_has_a_wrapper():
-    here = Path(bench_peers.__file__).parent / "peers"
-    for peer in bench_peers.MODELS:
-        assert (here / f"{peer}.py").exists()
-    with_environment = {p.stem.removeprefix("requirements-") for p in here.glob("requirements-*.txt")}
-    assert with_environment == {"recbole", "rectools", "replay"}
+    path = write_sequences(tmp_path / "a.txt")
+    rates, fit = [], ours.fit
+    monkeypatch.setattr(ours, "fit", lambda *a, **k: (rates.append(a[2]), fit(*a, **k))[1])
+    _, watch, clock, _ = converged(path, seconds=1.5, patience=10**6)
+    assert 1.5 <= clock.elapsed < 4 and len(watch.valid) > 1
+    assert rates[-1].warmup == 0 and rates[-1].epochs > 10_000  # so the learning rate stays the same
+    _, watch, clock, _ = converged(path, seconds=0.0)
+    assert watch.valid == [] and clock.seen == 0  # in the middle of an epoch
+    _, watch, clock, _ = converged(path, ours='{"epochs": 3, "learning_rate": 0.02}', patience=10**6)
+    assert len(watch.valid) == clock.seen == 3
+    assert (rates[-1].learning_rate, rates[-1].warmup) == (0.02, ours.TrainSettings().warmup)
+    monkeypatch.setattr(common, "square_gflops", lambda: 100.0)
+    row = common.measure(settings_for(path, phase="converge", seconds=60.0, patience=1), ours.Ours, spawned=0.0)
+    assert max(row["valid"]) > 0 and 0 < row["best_seconds"] <= row["train_seconds"]

@@ -75,10 +75,14 @@ def read_data(path: str | Path) -> Data:
     Raises:
         ValueError: a line with fewer items, or an item below 1.
     """
-    sequences = [np.array(line.split()[1:], dtype=np.int64) for line in Path(path).read_text().splitlines() if line]
-    for number, sequence in enumerate(sequences, start=1):
+    sequences = []
+    for number, line in enumerate(Path(path).read_text().splitlines(), start=1):
+        if not line.strip():
+            continue
+        sequence = np.array(line.split()[1:], dtype=np.int64)
         if len(sequence) < 3 or sequence.min() < 1:
             raise ValueError(f"{path}, line {number}: wanted a user and three items or more, numbered from 1")
+        sequences.append(sequence)
     return Data(sequences, max(int(s.max()) for s in sequences))
 
 

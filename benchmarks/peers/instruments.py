@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class TimeUp(Exception):
-    """The training time is used up: for loops that cannot be told to stop."""
+    """Training is to stop: for loops that cannot be told so."""
 
 
 class Clock:

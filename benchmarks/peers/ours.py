@@ -38,39 +38,50 @@ class Ours(common.Peer):
         self.module = IDRecommender(backbone, known_items(self.split))
 
     def train(self, clock: common.Clock, watch: common.Watch) -> None:
-        """Time is up at the end of an epoch for speed, and when `fit` says so for quality."""
+        """`fit` ends by itself after the time of a quality run, or the epochs that `--ours` gives; else we end it."""
         s = self.settings
-        own = {} if s.phase == "speed" else json.loads(s.ours)
+        given = json.loads(s.ours)
+        endless = {"epochs": 100_000, "patience": 100_000}
+        if s.phase == "wall":
+            given |= endless | {"max_seconds": s.seconds}
+        elif "epochs" in given:
+            given |= {"patience": given["epochs"]}
+        else:  # a schedule needs an end: without one the learning rate stays the same, as it does elsewhere
+            given |= endless | {"warmup": 0.0}
         base = dict(
             batch_size=s.batch_size, learning_rate=s.learning_rate, mask_probability=s.mask_probability, seed=s.seed
         )
 
-        def tick(model: torch.nn.Module) -> float:
-            """Called after each epoch in place of validation: nothing is validated, the last weights stay."""
-            if clock.step(self.rows_per_epoch, self.targets_per_epoch) and s.phase == "speed":
+        def told(model: torch.nn.Module) -> float:
+            """Called after each epoch in place of validation: the higher the number, the better the weights."""
+            up = clock.step(self.rows_per_epoch, self.targets_per_epoch)
+            if s.phase == "wall":
+                return float(clock.seen)  # the last weights stay
+            if up or watch.epoch(self):
                 raise common.TimeUp
-            return float(clock.seen)
+            return watch.valid[-1] if watch.valid else 0.0
 
-        # `fit` prepares before its first batch: that is set-up, so the clock starts when the backbone is first called.
-        hook = self.module.backbone.register_forward_pre_hook(lambda *_: clock.start())
+        def before_batch(backbone: torch.nn.Module, _: object) -> None:
+            # `fit` prepares before its first batch: that is set-up, so the clock starts here.
+            clock.start()
+            if s.phase == "converge" and backbone.training:  # the others, too, stop in the middle of an epoch
+                clock.elapsed = time.perf_counter() - clock.began
+                if clock.is_up:
+                    raise common.TimeUp
+
+        hook = self.module.backbone.register_forward_pre_hook(before_batch)
+        settings = TrainSettings(**base | given)
         try:
-            if s.phase == "converge":
-                settings = TrainSettings(**base | {"patience": s.patience} | own)
-                report = fit(self.module, self.split, settings, progress=False)
-                watch.valid = report.valid
-            else:
-                limit = {} if s.phase == "speed" else {"max_seconds": s.seconds}
-                settings = TrainSettings(**base | {"epochs": 10_000, "patience": 10_000} | limit | own)
-                report = fit(self.module, self.split, settings, validate=tick, progress=False)
+            report = fit(self.module, self.split, settings, validate=told, progress=False)
         except common.TimeUp:
             return
         finally:
             hook.remove()
-        clock.elapsed, clock.seen = time.perf_counter() - clock.began, len(report.loss)
-        epochs = float(clock.seen)
-        if self.targets_per_epoch:  # the last epoch may have been cut short
-            epochs = report.targets_per_second * report.seconds / self.targets_per_epoch
-        clock.rows = round(epochs * self.rows_per_epoch)
+        if s.phase == "wall":  # the last epoch may have been cut short
+            clock.elapsed, epochs = time.perf_counter() - clock.began, float(clock.seen)
+            if self.targets_per_epoch:
+                epochs = report.targets_per_second * report.seconds / self.targets_per_epoch
+            clock.rows = round(epochs * self.rows_per_epoch)
 
     def prepare_scoring(self) -> None:
         self.scorer = model_scorer(self.module, self.n_items)
@@ -81,9 +92,7 @@ class Ours(common.Peer):
     def own_ranking(self, histories: list[np.ndarray], targets: np.ndarray) -> tuple[float, dict[str, float]]:
         cases = _cases(histories, targets)
         began = time.perf_counter()
-        ranks = rank_cases(
-            model_scorer(self.module, self.n_items), cases, self.n_items, EvalSettings(mask_seen=False)
-        )
+        ranks = rank_cases(model_scorer(self.module, self.n_items), cases, self.n_items, EvalSettings(mask_seen=False))
         seconds = time.perf_counter() - began
         return seconds, {name: float(value.mean()) for name, value in metrics(ranks, (10,)).items()}
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 OURS = "ours"
+# What two rows must have in common to stand in one ratio. Until convergence each takes the time that it needs.
+IN_COMMON = {
+    "speed": ("users", "items", "ranked_users", "machine", "threads", "seconds", "code"),
+    "wall": ("users", "items", "machine", "threads", "seconds"),
+    "converge": ("users", "items"),
+}
 
 
 @dataclass(frozen=True)
@@ -58,16 +65,22 @@ def value(row: dict, key: str) -> float | None:
     return row  # type: ignore[return-value]
 
 
+def state(row: dict) -> str:
+    """Under what a row was measured, as far as a ratio needs it to be the same on both sides."""
+    return json.dumps([row.get(key) for key in IN_COMMON[row["phase"]]], sort_keys=True)
+
+
 def paired_ratios(rows: Iterable[dict], peer: str, measure: Measure) -> list[float]:
-    """Ours against `peer`, turn by turn: runs of one turn stand side by side in time."""
-    turns: dict[int, dict[str, float]] = {}
+    """Ours against `peer`, turn by turn: runs of one turn stand side by side in time. No number is divided by zero."""
+    turns: dict[tuple[int, str], dict[str, float]] = {}
     for row in rows:
         key = (measure.ours or measure.key) if row["peer"] == OURS else measure.key
         number = value(row, key)
-        if row["peer"] in (OURS, peer) and number:
-            turns.setdefault(row["turn"], {})["ours" if row["peer"] == OURS else "theirs"] = number
+        if row["peer"] in (OURS, peer) and number is not None:
+            turns.setdefault((row["turn"], state(row)), {})["ours" if row["peer"] == OURS else "theirs"] = number
     pairs = [(t["ours"], t["theirs"]) for _, t in sorted(turns.items()) if len(t) == 2]
-    return [ours / theirs if measure.more else theirs / ours for ours, theirs in pairs]
+    pairs = pairs if measure.more else [(theirs, ours) for ours, theirs in pairs]
+    return [above / below for above, below in pairs if below]
 
 
 def ratios(rows: Sequence[dict]) -> list[dict]:
