@@ -145,8 +145,11 @@ _ALL = (
         "whether the opponents had what they need: other weight decays, twice the epochs",
         (
             Block(
-                (Data("bazaar"),), _rows("id_only", "id_unit", "dmesr", "dmesr_unit"), _STEADY,
-                trains=tuple({"weight_decay": decay} for decay in (0.5, 1.0, 2.0, 4.0)), seeds=1,
+                (Data("bazaar"),),
+                _rows("id_only", "id_unit", "dmesr", "dmesr_unit"),
+                _STEADY,
+                trains=tuple({"weight_decay": decay} for decay in (0.5, 1.0, 2.0, 4.0)),
+                seeds=1,
             ),
             Block((Data("bazaar"),), _LEARNED, _STEADY, trains=({"epochs": 50, "patience": 12},), seeds=3),
         ),
