@@ -115,8 +115,8 @@ def _until_one_dies(
 ) -> Generator[tuple[int, Row | Failure], None, list[int]]:
     """Outcomes of the jobs that are left, each taken from `left` when it comes, until all are there or a process dies.
 
-    All data travel once, with the start of a process; a job is then a few settings. All processes start at once and
-    hold the code as it is at that time, so files may change while an experiment runs.
+    All data travel once, with the start of a process; a job is then a few settings. All processes start with the first
+    jobs and hold the code as it is at that time, so files may change while an experiment runs.
 
     Returns:
         The jobs whose process died.
@@ -128,12 +128,13 @@ def _until_one_dies(
     start = (materials, folder, commit(), code_hash(), at_work)
     pool = ProcessPoolExecutor(workers, context, _start_worker, start)
     futures: dict[Future[Row | Failure], int] = {}
-    processes: list[Any] = []
+    others, processes = set(multiprocessing.active_children()), set[Any]()
     try:
         with suppress(BrokenProcessPool):  # it can die that soon; the futures know as well
             for i, (job, material) in left.items():
                 futures[pool.submit(_work, i, job, place[id(material)])] = i
-                processes = processes or multiprocessing.active_children()  # all started with the first job
+                # A job that finds nobody idle starts a process. One that has ended is active no more: look each time.
+                processes.update(set(multiprocessing.active_children()) - others)
         for future in as_completed(futures):
             try:
                 outcome = future.result()
@@ -145,7 +146,7 @@ def _until_one_dies(
         running = not all(future.done() for future in futures)
         pool.shutdown(wait=not running, cancel_futures=True)
         if running:  # interrupted: what is half trained is lost, and nobody waits for it
-            for process in multiprocessing.active_children():
+            for process in processes:
                 process.terminate()
     # When one dies, the pool terminates the others: they are not to blame.
     dead = {process.pid for process in processes if process.exitcode != -signal.SIGTERM}

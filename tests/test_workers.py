@@ -44,17 +44,19 @@ class Deadly(Material):
     def fingerprint(self) -> str:
         died = len(os.listdir(self.deaths))
         if parent_process() is not None and died < self.times:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # who writes a death down dies of it
             (Path(self.deaths) / str(died)).touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return super().fingerprint
 
 
 class Beside(Deadly):
-    """Material whose use in a process of its own goes on until some other has died so often."""
+    """Material whose use in a process of its own goes on until some other has died so often, or for a minute."""
 
     @property
     def fingerprint(self) -> str:
-        while parent_process() is not None and len(os.listdir(self.deaths)) < self.times:
+        end = time.monotonic() + 60  # a process that is alone waits in vain
+        while parent_process() is not None and len(os.listdir(self.deaths)) < self.times and time.monotonic() < end:
             time.sleep(1)
         time.sleep(1)
         return Material.fingerprint.func(self)
