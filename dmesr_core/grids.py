@@ -119,7 +119,13 @@ def _quality(name: str, title: str) -> Grid:
         plain, variants={"id_once": VARIANTS["id_only"]}, trains=(long | {"not_again": 0.1, "epochs": 30},),
         sizes={"layers": 2, "head": True},
     )  # fmt: skip
-    return Grid(f"quality_{name}", f"how good SASRec by ID gets on {title}", (plain, once), epochs=60)
+    # Twice as wide it would learn histories by heart: more is taken away, and the mean of its late weights is kept.
+    wide = replace(
+        once, variants={"id_wide": VARIANTS["id_only"]},
+        trains=(once.trains[0] | {"item_dropout": 0.2, "averaging": 0.996},),
+        sizes=once.sizes | {"width": 128, "dropout": 0.4},
+    )  # fmt: skip
+    return Grid(f"quality_{name}", f"how good SASRec by ID gets on {title}", (plain, once, wide), epochs=60)
 
 
 def _fewer(share: float) -> Block:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState, is_initialized
 from accelerate.utils import set_seed
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from dmesr_core.backbones import Recommender
@@ -63,11 +65,15 @@ def predictions(
 
     Args:
         items: (B, T) right-padded rows of `table`, 0 where padded.
-        hide: share of positions hidden by the cloze objective.
+        hide: share of positions hidden: by the cloze objective, which asks for them, or from a causal backbone, which
+            must do without them.
     """
     if model.backbone.objective == "next":
         inputs, targets = items[:, :-1], items[:, 1:]
-        hidden = model.backbone(F.embedding(inputs, table), inputs > 0)
+        x = F.embedding(inputs, table)
+        if hide:
+            x = x * (torch.rand(inputs.shape, generator=generator) >= hide).to(x.device)[..., None]
+        hidden = model.backbone(x, inputs > 0)
         real = targets > 0
         return hidden[real], targets[real]
     items = items.repeat(MASK_COPIES, 1)
@@ -110,7 +116,8 @@ class Step:
             needed = torch.cat([items[items > 0], drawn.flatten()]).unique()
         table = model.item_table(F.pad(needed, (1, 0)))  # row 0: padding
         self.row_of[needed] = torch.arange(1, len(needed) + 1, device=needed.device)
-        hidden, targets = predictions(model, table, self.row_of[items], generator, s.mask_probability)  # (P, D), (P,)
+        hide = s.mask_probability if model.backbone.objective == "cloze" else s.item_dropout
+        hidden, targets = predictions(model, table, self.row_of[items], generator, hide)  # (P, D), (P,)
         bias = model.item_bias(needed)  # (n,), or None
         if s.loss in ("ce", "sampled"):
             if s.loss == "sampled":
@@ -196,6 +203,10 @@ def fit(
     step = Step(bare, np.asarray(split.train_counts), s, accelerator.device)
     validate = validate or (lambda m: _validation_ndcg(m, split))
     parts = {"model": bare, "optimizer": optimizer, "schedule": schedule}
+    judged = bare  # what is validated, and whose weights stay
+    if s.averaging:
+        averaged = _running_mean(bare, float(s.averaging))
+        parts["averaged"], judged = averaged, cast(Recommender, averaged.module)
     if accelerator.scaler is not None:  # fp16 on a GPU
         parts["scaler"] = accelerator.scaler
     saved = Checkpoint(checkpoint, made_of(bare, split, asdict(s)) if checkpoint else {}, parts, generator)
@@ -203,7 +214,7 @@ def fit(
         first, best, best_weights, done = saved.load()
         report = TrainReport(asdict(s), **done)
     else:
-        best_weights = _weights(bare)
+        best_weights = _weights(judged)
     started, targets_seen = time.perf_counter(), 0
     bar = tqdm(range(first, s.epochs), desc=label or "training", disable=not progress, leave=False, mininterval=1.0)
     for epoch in bar:
@@ -222,6 +233,8 @@ def fit(
             optimizer.step()
             schedule.step()
             optimizer.zero_grad(set_to_none=True)
+            if s.averaging:
+                averaged.update_parameters(bare)
             losses.append(loss.detach() * n)
             sides.append(torch.zeros(()) if side is None else side.detach())
             positions.append(n)
@@ -232,8 +245,8 @@ def fit(
             raise DataError(
                 f"the loss of epoch {epoch} is {mean}: check the features for NaN, or lower the learning rate"
             )
-        model.eval()
-        score = float(validate(bare))
+        judged.eval()
+        score = float(validate(judged))
         if not math.isfinite(score):
             raise DataError(f"the validation score of epoch {epoch} is {score}: `validate` must give a finite number")
         targets_seen += sum(positions)
@@ -241,7 +254,7 @@ def fit(
         report.side_loss.append(float(torch.stack(sides).mean()))
         report.valid.append(score)
         if score > best:
-            best, report.best_epoch, best_weights = score, epoch, _weights(bare)
+            best, report.best_epoch, best_weights = score, epoch, _weights(judged)
         bar.set_postfix(loss=f"{mean:.3f}", valid=f"{score:.4f}", best=f"{best:.4f}")
         report.seconds += time.perf_counter() - started
         started = time.perf_counter()
@@ -257,6 +270,14 @@ def _accelerator(precision: str) -> Accelerator:
     if is_initialized() and AcceleratorState().mixed_precision != precision:
         AcceleratorState._reset_state()  # there is no public way, and accelerate refuses a second precision
     return Accelerator(mixed_precision=precision)
+
+
+def _running_mean(model: Recommender, share: float) -> AveragedModel:
+    """A copy of `model` whose weights follow its own: each update leaves it this share of what it was."""
+    model.eval()
+    with torch.no_grad():
+        model.item_table()  # takes the place of what the model remembers of its last step, which cannot be copied
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(share))
 
 
 def _histories(train: Sequences, longest: int) -> list[np.ndarray]:

@@ -26,6 +26,8 @@ class TrainSettings:
     loss: str = "ce"  # ce: softmax over all known items | sampled: softmax over a sample, with logQ | bce | gbce
     negatives: int = 256  # items drawn per step (sampled) or per position (bce, gbce)
     gbce_t: float = 0.75  # calibration of gbce: 0 is bce, 1 as if all items had been drawn
+    item_dropout: float = 0.0  # next: share of the items of a history that a training step hides from the backbone
+    averaging: float = 0.0  # judged and kept: a running mean of the weights, of which a step leaves this share; 0: none
     not_again: float = 0.0  # next: share of a second loss, the target against what the user took before
     max_seconds: float | None = None  # stop after so much training time; the learning rate then follows the clock
     mixed_precision: str = "no"  # no | bf16 | fp16, as accelerate names them
@@ -54,11 +56,14 @@ def check(s: TrainSettings, objective: str) -> None:
         "mask_probability": (0 < s.mask_probability < 1, "between 0 and 1"),
         "negatives": (s.negatives >= 1, "at least 1"),
         "gbce_t": (0 <= s.gbce_t <= 1, "from 0 to 1"),
+        "item_dropout": (0 <= s.item_dropout < 1, "at least 0 and below 1"),
+        "averaging": (0 <= s.averaging < 1, "at least 0 and below 1"),
         "not_again": (0 <= s.not_again < math.inf, "0 or more"),
         "max_seconds": (s.max_seconds is None or s.max_seconds > 0, "positive, or None"),
     }
     for name, (fine, wanted) in rules.items():
         if not fine:
             raise SettingsError(f"{name} must be {wanted}, got {getattr(s, name)!r}")
-    if s.not_again and objective != "next":
-        raise SettingsError(f"not_again must be 0 but for a causal backbone, got {s.not_again!r}")
+    for name in ("item_dropout", "not_again"):
+        if getattr(s, name) and objective != "next":
+            raise SettingsError(f"{name} must be 0 but for a causal backbone, got {getattr(s, name)!r}")

@@ -33,7 +33,7 @@ from dmesr_core.variants import Material, Variant, build
 NEGATIVES, SAMPLE_SEED = 100, 0  # of the sampled protocol
 # Settings that came after rows had been stored, as they were before: at this value they leave no mark in a row's key,
 # nor in what it is a row of.
-_ADDED = {"head": False, "not_again": 0.0}
+_ADDED = {"head": False, "not_again": 0.0, "item_dropout": 0.0, "averaging": 0.0}
 
 
 def run(

@@ -81,8 +81,10 @@ def test_mistakes_are_named():
 
 def test_a_block_may_change_the_size_of_the_backbone():
     for some in jobs(get("quality_toys")).values():
-        sizes = {(job.name, job.backbone.layers, job.backbone.head, job.train.epochs) for job in some}
-        assert sizes == {("id_only", 2, False, 60), ("id_unit", 2, False, 60), ("id_once", 2, True, 30)}
+        sizes = {(job.name, job.backbone.width, job.backbone.head, job.train.epochs) for job in some}
+        assert sizes == {
+            ("id_only", 64, False, 60), ("id_unit", 64, False, 60), ("id_once", 64, True, 30), ("id_wide", 128, True, 30)
+        }  # fmt: skip
 
 
 def test_data_that_is_not_there_is_asked_for(monkeypatch, tmp_path):

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from small_material import BACKBONE, TRAIN, make_material
 
-from dmesr_core import train
+from dmesr_core import train, variants
 from dmesr_core.backbones import BACKBONES, BackboneSettings, IDRecommender
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.evaluate import evaluate, model_scorer
@@ -73,8 +74,9 @@ class Stop(Exception):
     pass
 
 
-def test_an_interrupted_training_resumes_to_the_same_result(tmp_path):
-    split, settings = cycle_split(), TrainSettings(epochs=5, batch_size=16)
+@pytest.mark.parametrize("changes", [{}, {"averaging": 0.9, "item_dropout": 0.2}])
+def test_an_interrupted_training_resumes_to_the_same_result(tmp_path, changes):
+    split, settings = cycle_split(), TrainSettings(epochs=5, batch_size=16, **changes)
     whole = build(split)
     want = fit(whole, split, settings, progress=False)
 
@@ -104,8 +106,68 @@ def test_each_position_predicts_the_next_item_and_padding_predicts_nothing():
     model = build(split).eval()
     table = model.item_table()
     items = torch.tensor([[3, 4, 5, 6], [7, 8, 0, 0]])
-    hidden, targets = train.predictions(model, table, items, torch.Generator(), 0.3)
+    hidden, targets = train.predictions(model, table, items, torch.Generator(), 0.0)
     assert targets.tolist() == [4, 5, 6, 8] and hidden.shape == (4, 16)
+
+
+def test_item_dropout_hides_whole_items_from_the_backbone_and_asks_for_all_the_same():
+    model = build(cycle_split()).eval()
+    table = model.item_table()
+    items = torch.tensor([[3, 4]]).repeat(40, 1)
+
+    def seen(table, hide):
+        hidden, targets = train.predictions(model, table, items, torch.Generator().manual_seed(0), hide)
+        assert targets.tolist() == [4] * len(items)
+        return hidden
+
+    whole, nothing = seen(table, 0.0)[0], seen(torch.zeros_like(table), 0.0)[0]
+    without = seen(table, 0.5)
+    shown = torch.isclose(without, whole).all(1)
+    assert torch.isclose(without, nothing).all(1)[~shown].all() and 10 < shown.sum() < 30
+    assert torch.isclose(seen(table, 0.1), whole).all(1).sum() > 30
+
+
+def test_averaging_judges_and_keeps_a_running_mean_of_the_weights(monkeypatch):
+    split = cycle_split()
+    model = build(split)
+    steps, judged = [], []
+
+    class Watched(torch.optim.AdamW):
+        def step(self, *args, **kwargs):
+            done = super().step(*args, **kwargs)
+            steps.append(model.embedding.weight.detach().clone())
+            return done
+
+    def validate(m):
+        judged.append(m.embedding.weight.detach().clone())
+        return len(judged)  # the last is the best
+
+    monkeypatch.setattr(torch.optim, "AdamW", Watched)
+    fit(model, split, replace(QUICK, epochs=3, averaging=0.9), validate=validate, progress=False)
+    mean, wanted = steps[0], []
+    for step, weights in enumerate(steps, start=1):
+        mean = weights if step == 1 else 0.9 * mean + 0.1 * weights
+        if step % (len(steps) // 3) == 0:
+            wanted.append(mean)
+    for got, want in zip([*judged, model.embedding.weight.detach()], [*wanted, wanted[-1]], strict=True):
+        torch.testing.assert_close(got, want)
+    assert not torch.allclose(judged[-1], steps[-1])
+
+
+def test_a_model_can_be_trained_on_with_a_running_mean():
+    material = make_material()
+    model = variants.build(variants.VARIANTS["llm_emb"], material, BACKBONE, 0)  # it remembers its last step
+    for _ in range(2):
+        fit(model, material.split, replace(TRAIN, averaging=0.9), progress=False)
+
+
+def test_item_dropout_belongs_to_training_alone():
+    split = cycle_split()
+    model, plain = build(split), build(split)
+    report = fit(model, split, replace(QUICK, item_dropout=0.5), progress=False)
+    before = fit(plain, split, QUICK, progress=False)
+    assert report.loss[-1] > 2 * before.loss[-1]  # half of the time the item that says it all is hidden
+    assert mrr(model, split) > 0.9
 
 
 def test_cloze_hides_what_it_asks_for_and_always_asks():
@@ -254,6 +316,8 @@ def test_training_stops_when_its_time_is_up_and_its_learning_rate_has_fallen_by_
         ({"gbce_t": 1.5}, "gbce_t"),
         ({"max_seconds": 0.0}, "max_seconds"),
         ({"not_again": -1.0}, "not_again"),
+        ({"averaging": 1.0}, "averaging must be at least 0 and below 1, got 1.0"),
+        ({"item_dropout": 1.0}, "item_dropout must be at least 0 and below 1, got 1.0"),
         ({"patience": 0}, "patience must be at least 1, got 0"),
         ({"clip": 0}, "clip must be positive, got 0"),
         ({"clip": np.nan}, "clip must be positive, got nan"),
@@ -271,10 +335,11 @@ def test_settings_that_make_no_sense_are_refused(changes, message):
         fit(build(split), split, TrainSettings(**changes), progress=False)
 
 
-def test_not_again_asks_for_a_causal_backbone():
+@pytest.mark.parametrize("name", ["not_again", "item_dropout"])
+def test_what_a_causal_backbone_needs_is_refused_by_others(name):
     split = cycle_split()
-    with pytest.raises(SettingsError, match="not_again.*causal"):
-        fit(build(split, "bert4rec"), split, replace(QUICK, not_again=0.1), progress=False)
+    with pytest.raises(SettingsError, match=f"{name}.*causal"):
+        fit(build(split, "bert4rec"), split, replace(QUICK, **{name: 0.1}), progress=False)
 
 
 def test_what_is_just_allowed_trains():
