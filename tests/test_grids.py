@@ -83,7 +83,8 @@ def test_a_block_may_change_the_size_of_the_backbone():
     for some in jobs(get("quality_toys")).values():
         sizes = {(job.name, job.backbone.width, job.backbone.head, job.train.epochs) for job in some}
         assert sizes == {
-            ("id_only", 64, False, 60), ("id_unit", 64, False, 60), ("id_once", 64, True, 30), ("id_wide", 128, True, 30)
+            ("id_only", 64, False, 60), ("id_unit", 64, False, 60), ("id_once", 64, True, 30),
+            ("id_wide", 128, True, 30),
         }  # fmt: skip
 
 
