@@ -49,6 +49,7 @@ def measure(part: str, options: Options, quick: bool) -> list[dict]:
         rows = [row for split in splits for row in model_parts.table_time(split, threads, options)]
     elif part == "evaluation":
         rows = [row for split in splits for row in model_parts.evaluation_time(split, threads, options)]
+        rows += model_parts.ranking_floor(splits[1], threads, options)
     elif part == "softmax":
         rows = [r for n in options.threads for r in model_parts.softmax_time(options, n, 300 if quick else 2048)]
     elif part == "million":
@@ -110,6 +111,9 @@ SAY: dict[str, Callable[[dict], tuple]] = {
     "table": lambda r: ("vectors of all items, seconds", "", r["seconds"], _where(r), "{:.3f}"),
     "evaluation": lambda r: (
         "ranked users per second, DMESR / ID only", "within 0.05 of 1", r["ratio"], _where(r), "{:.3f}",
+    ),
+    "ranking": lambda r: (
+        "full ranking: share of its time that the scores take", "", r["ratio"], _where(r), "{:.2f}",
     ),
     "million": _say_million,
     "softmax": lambda r: (

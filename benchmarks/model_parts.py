@@ -22,10 +22,11 @@ from benchmarks.peers.instruments import peak_megabytes
 from dmesr_core import sources
 from dmesr_core.backbones import BackboneSettings, IDRecommender, Recommender
 from dmesr_core.dmesr import DMESR, DMESRSettings
-from dmesr_core.evaluate import model_scorer, rank_cases, top_k
+from dmesr_core.evaluate import EvalSettings, Scorer, model_scorer, rank_cases, top_k
 from dmesr_core.interactions import Interactions, Split, length_batches, pad
 from dmesr_core.losses import softmax_loss
 from dmesr_core.provenance import PeakMemory
+from dmesr_core.ranking import _each_batch
 from dmesr_core.train import Step, TrainSettings, _parameter_groups, known_items
 
 # Layers and batch: as the book trains, and as the benchmark against other frameworks does.
@@ -227,6 +228,34 @@ def evaluation_time(split: Split, threads: int, options: Options, users: int = 3
     return [{"part": "evaluation", "items": split.n_items, "users": len(cases), "threads": threads,
              "users_per_second": {n: len(cases) / statistics.median(s) for n, s in seconds.items()},
              "ratio": paired(seconds["id_only"], seconds["dmesr"])}]  # fmt: skip
+
+
+def ranking_floor(split: Split, threads: int, options: Options) -> list[dict]:
+    """How much of the time of a full ranking by ID-only SASRec its scores take, and the one product with all items."""
+    torch.set_num_threads(threads)
+    n, cases = split.n_items, split.test
+    model = IDRecommender(BackboneSettings(layers=SETTINGS["benchmark"][0]), known_items(split)).to(options.device)
+    scorer = model_scorer(model, n)
+    table = model.item_table().detach()
+    users = torch.randn(len(cases), table.shape[1], device=options.device)
+
+    def product(histories: list[np.ndarray], index: np.ndarray) -> torch.Tensor:
+        return users[index] @ table.T
+
+    product.concurrent = scorer.concurrent  # type: ignore[attr-defined]
+
+    def nothing(*_: object) -> None:
+        """What is done with the scores of a batch."""
+
+    def scores_of(scorer: Scorer) -> Callable[[], object]:
+        return lambda: _each_batch(nothing, scorer, cases.histories, n, EvalSettings())
+
+    works = {"whole": lambda: rank_cases(scorer, cases, n), "scores": scores_of(scorer), "product": scores_of(product)}
+    seconds = alternate(works, options.turns, options.device)
+    return [{"part": "ranking", "items": n, "users": len(cases), "threads": threads,
+             "users_per_second": {name: len(cases) / statistics.median(s) for name, s in seconds.items()},
+             "ratio": paired(seconds["scores"], seconds["whole"]),
+             "product": paired(seconds["product"], seconds["whole"])}]  # fmt: skip
 
 
 def big_ranking(items: int, users: int, k: int, threads: int, device: str = "cpu") -> dict:

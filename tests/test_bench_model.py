@@ -71,6 +71,9 @@ def test_every_part_gives_rows_and_the_table_names_the_targets(tmp_path, capsys,
     content = json.loads(out.read_text())
     assert {row["measured"] for row in content["rows"]} == set(parts)
     assert all(row["versions"] and row["date"] and row["machine"] and row["threads"] for row in content["rows"])
+    [ranking] = [row for row in content["rows"] if row["part"] == "ranking"]
+    speed = ranking["users_per_second"]  # the parts are done by the code that does the whole, on the same cases
+    assert set(speed) == {"whole", "scores", "product"} and 0 < speed["whole"] < speed["product"]
     printed = capsys.readouterr().out
     assert "below 4" in printed and "above" not in printed  # targets of sizes that were not measured stay away
     bench_model.main(["--quick", "--threads", "1", "--out", str(out), "--parts", "table"])
