@@ -98,7 +98,7 @@ def test_a_process_that_cannot_start_is_no_endless_loop(tmp_path):
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([os.path.dirname(__file__), *sys.path])}
     done = subprocess.run(
-        [sys.executable, str(script)], env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, str(script)], env=environment, capture_output=True, text=True, timeout=300
     )  # fmt: skip
     assert done.stdout.count("its process died") == 2
 
