@@ -24,19 +24,21 @@ from PIL import Image
 from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor
 from transformers.utils import logging
 
-from dmesr_core.bazaar import tiny_mllm
-from dmesr_core.catalogue import Catalogue
-from dmesr_core.features import FeatureStore, extract
-from dmesr_core.mllm import MLLM, PICTURE_PROMPT, MLLMSettings
-from dmesr_core.text import TextEncoder
+from dmesr_core.data.catalogue import Catalogue
+from dmesr_core.features import tiny_mllm
+from dmesr_core.features.extract import extract
+from dmesr_core.features.mllm import MLLM, MLLMSettings
+from dmesr_core.features.prompts import PICTURE_PROMPT
+from dmesr_core.features.store import FeatureStore
+from dmesr_core.features.text_encoder import TextEncoder
 
 BATCH_SIZES = (16, 32, 64, 128)
 
 
 def draw_pictures(folder: Path, n: int, seed: int = 0) -> list[Path]:
     """`n` different pictures of 128 x 128 pixels: products of the Bazaar."""
-    from dmesr_core.bazaar.drawing import draw
-    from dmesr_core.bazaar.facts import COLOURS, PATTERNS, SHAPES
+    from dmesr_core.data.bazaar.drawing import draw
+    from dmesr_core.data.bazaar.facts import COLOURS, PATTERNS, SHAPES
 
     rng = np.random.default_rng(seed)
     paths = []

@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from transformers.utils import logging
 
-from dmesr_core.bazaar.tiny_mllm import checkpoint_folder
-from dmesr_core.bazaar.tiny_mllm_bench import measure, write_model_card
+from dmesr_core.features.tiny_mllm import checkpoint_folder
+from dmesr_core.features.tiny_mllm.evaluate import measure, write_model_card
 
 
 def main() -> None:

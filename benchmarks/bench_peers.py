@@ -87,10 +87,10 @@ def write_bazaar() -> Path:
     """The Bazaar's sequences in the format of the other data sets; items that nobody took are left out."""
     import numpy as np
 
-    from dmesr_core import sources
+    from dmesr_core.data import datasets
 
     path = PLACE / "data" / "bazaar.txt"
-    histories = [h for h in sources.load("bazaar", "cpu", 0).interactions.histories() if len(h) >= 3]
+    histories = [h for h in datasets.load("bazaar", "cpu", 0).interactions.histories() if len(h) >= 3]
     numbers = {item: number for number, item in enumerate(np.unique(np.concatenate(histories)), start=1)}
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = (" ".join(map(str, [user, *(numbers[i] for i in h)])) for user, h in enumerate(histories, start=1))

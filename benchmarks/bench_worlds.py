@@ -10,8 +10,12 @@ import argparse
 import json
 import time
 
-from dmesr_core import chapter, evaluate, experiments, paths
-from dmesr_core.train import TrainSettings
+from dmesr_core import files
+from dmesr_core.book import chapter
+from dmesr_core.evaluation import bootstrap, metrics, scorers
+from dmesr_core.experiments import sweep
+from dmesr_core.experiments.material import Material
+from dmesr_core.training.settings import TrainSettings
 
 MODELS = ("id_only", "dmesr", "fact_oracle")
 
@@ -22,23 +26,23 @@ def measure(world_seed: int, n_seeds: int, profile: str) -> dict:
     this = chapter.start("bench_worlds", profile=profile, seed=world_seed)
     dataset, features = this.dataset(), this.features()
     world, split = dataset.world, dataset.interactions.leave_one_out()
-    material = experiments.Material(split, features, world.fact_vectors())
+    material = Material(split, features, world.fact_vectors())
     train = TrainSettings(epochs=this.profile.max_epochs)
-    store = paths.cache_dir() / "experiments"
-    results, _ = experiments.compare_variants(MODELS, material, range(n_seeds), None, train, store)
-    popularity = evaluate.popularity_scorer(split.train_counts)
-    results["popularity"] = evaluate.evaluate(popularity, split.test, split.n_items, name="popularity")
-    results["ceiling"] = evaluate.evaluate(world.ceiling(split.test), split.test, split.n_items, name="ceiling")
+    store = files.cache_dir() / "experiments"
+    results, _ = sweep.compare_variants(MODELS, material, range(n_seeds), None, train, store)
+    popularity = scorers.popularity_scorer(split.train_counts)
+    results["popularity"] = metrics.evaluate(popularity, split.test, split.n_items, name="popularity")
+    results["ceiling"] = metrics.evaluate(world.ceiling(split.test), split.test, split.n_items, name="ceiling")
     per_case = {name: result.per_case["ndcg@10"] for name, result in results.items()}
     ends = per_case["popularity"], per_case["ceiling"]
-    rare = evaluate.groups(split, split.test)["tail+cold"]
+    rare = metrics.groups(split, split.test)["tail+cold"]
     return {
         "world": world_seed,
         "seeds": n_seeds,
         "ndcg@10": {n: [results[n].mean()["ndcg@10"], *results[n].interval()["ndcg@10"]] for n in results},
-        "gain_over_id": list(evaluate.paired_bootstrap(per_case["dmesr"], per_case["id_only"])),
-        "gap_to_ceiling": list(evaluate.paired_bootstrap(per_case["ceiling"], per_case["dmesr"])),
-        "road": {n: evaluate.road_interval(per_case[n], *ends)[0] for n in MODELS},
+        "gain_over_id": list(bootstrap.paired_bootstrap(per_case["dmesr"], per_case["id_only"])),
+        "gap_to_ceiling": list(bootstrap.paired_bootstrap(per_case["ceiling"], per_case["dmesr"])),
+        "road": {n: bootstrap.road_interval(per_case[n], *ends)[0] for n in MODELS},
         "tail_and_cold": {n: results[n].where(rare, "tail+cold").mean()["ndcg@10"] for n in MODELS},
         "seconds": round(time.perf_counter() - began, 1),
     }

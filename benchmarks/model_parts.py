@@ -19,15 +19,19 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.peers.instruments import peak_megabytes
-from dmesr_core import sources
-from dmesr_core.backbones import BackboneSettings, IDRecommender, Recommender
-from dmesr_core.dmesr import DMESR, DMESRSettings
-from dmesr_core.evaluate import EvalSettings, Scorer, model_scorer, rank_cases, top_k
-from dmesr_core.interactions import Interactions, Split, length_batches, pad
-from dmesr_core.losses import softmax_loss
+from dmesr_core.data import datasets
+from dmesr_core.data.interactions import Interactions
+from dmesr_core.data.sequences import Split, length_batches, pad
+from dmesr_core.evaluation.ranking import EvalSettings, Scorer, _each_batch, rank_cases, top_k
+from dmesr_core.evaluation.scorers import model_scorer
+from dmesr_core.models.backbones import BackboneSettings
+from dmesr_core.models.dmesr import DMESR, DMESRSettings
+from dmesr_core.models.recommender import IDRecommender, Recommender, known_items
 from dmesr_core.provenance import PeakMemory
-from dmesr_core.ranking import _each_batch
-from dmesr_core.train import Step, TrainSettings, _parameter_groups, known_items
+from dmesr_core.training.losses import softmax_loss
+from dmesr_core.training.objectives import Step
+from dmesr_core.training.optim import _parameter_groups
+from dmesr_core.training.settings import TrainSettings
 
 # Layers and batch: as the book trains, and as the benchmark against other frameworks does.
 SETTINGS = {"book": (1, 128), "benchmark": (2, 256)}
@@ -82,7 +86,7 @@ def paired(above: Sequence[float], below: Sequence[float]) -> dict[str, float]:
 
 def small_split(options: Options) -> Split:
     """The Bazaar's."""
-    return sources.load("bazaar", options.profile, 0).interactions.leave_one_out()
+    return datasets.load("bazaar", options.profile, 0).interactions.leave_one_out()
 
 
 def large_split(options: Options) -> Split:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from dmesr_core import __version__
 from dmesr_core.errors import BookError, DataError, SettingsError
+from dmesr_core.files import cache_dir
 
 if TYPE_CHECKING:  # the help comes at once: torch is loaded by those who need it
-    from dmesr_core.grids import Grid
-    from dmesr_core.rows import Row
+    from dmesr_core.experiments.grid import Grid
+    from dmesr_core.experiments.records import Row
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,9 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _book(options: argparse.Namespace) -> None:
-    from dmesr_core.notebooks import read_value
-    from dmesr_core.render import render
-    from dmesr_core.runner import RunSettings, run_book
+    from dmesr_core.book.notebooks import read_value
+    from dmesr_core.book.render import render
+    from dmesr_core.book.runner import RunSettings, run_book
 
     more: dict[str, Any] = {}
     for pair in options.set:
@@ -63,18 +64,17 @@ def _extract(options: argparse.Namespace) -> None:
     import numpy as np
     from safetensors.numpy import save_file
 
-    from dmesr_core import paths
-    from dmesr_core.catalogue import read_catalogue
-    from dmesr_core.chapter import mllm_name
-    from dmesr_core.features import extract
-    from dmesr_core.mllm import MLLM
-    from dmesr_core.store import FeatureStore
-    from dmesr_core.text import TextEncoder
+    from dmesr_core.book.chapter import mllm_name
+    from dmesr_core.data.catalogue import read_catalogue
+    from dmesr_core.features.extract import extract
+    from dmesr_core.features.mllm import MLLM
+    from dmesr_core.features.store import FeatureStore
+    from dmesr_core.features.text_encoder import TextEncoder
 
     catalogue = read_catalogue(options.folder)
     out = Path(options.out or options.folder)
     out.mkdir(parents=True, exist_ok=True)
-    store = FeatureStore(paths.cache_dir() / "features")
+    store = FeatureStore(cache_dir() / "features")
     features = extract(catalogue, MLLM.load(mllm_name(options.mllm)), TextEncoder.load(), store)
     arrays = {key: getattr(features, key) for key in ("coarse_picture", "coarse_text", "fine", "fine_mask")}
     save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, out / "features.safetensors")
@@ -96,13 +96,14 @@ def _write_descriptions(file: Path, ids: tuple[str, ...], features: Any) -> None
 
 
 def _experiment(options: argparse.Namespace) -> None:
-    from dmesr_core import grids
-    from dmesr_core.experiments import results_file, run_grid
-    from dmesr_core.rows import read_rows
+    from dmesr_core.experiments import grids
+    from dmesr_core.experiments.grid import jobs
+    from dmesr_core.experiments.records import read_rows
+    from dmesr_core.experiments.sweep import results_file, run_grid
 
     if options.list or not options.grid:
         for grid in grids.GRIDS.values():
-            runs = sum(len(some) for part in grids.whole(grid) for some in grids.jobs(part).values())
+            runs = sum(len(some) for part in grids.whole(grid) for some in jobs(part).values())
             _say(f"{grid.name:<26} {runs:>4} runs  {grid.title}")
         return
     parts = grids.whole(grids.get(options.grid, options.profile), options.profile)
@@ -131,9 +132,9 @@ def _experiment(options: argparse.Namespace) -> None:
 
 def _merge(part: Grid, rows: list[Row], there: list[Row], file: Path, replace: bool) -> None:
     """Bring the rows of a run into their file; `there` are those that the file had before the run."""
-    from dmesr_core.experiments import merge_rows
-    from dmesr_core.grids import jobs
-    from dmesr_core.trainings import identity, identity_of
+    from dmesr_core.experiments.grid import jobs
+    from dmesr_core.experiments.run import identity, identity_of
+    from dmesr_core.experiments.sweep import merge_rows
 
     stay = {identity_of(row) for row in rows} if replace and rows else None  # a run that came to nothing drops nothing
     made = [row for row in rows if row not in there]  # what was there may have been trained anew by another command

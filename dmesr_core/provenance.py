@@ -4,56 +4,63 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import io
 import platform
 import subprocess
-import tokenize
+from collections.abc import Iterable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from dmesr_core import __version__
 
-# What decides what a training comes to, given its data and settings.
-_MODEL_FILES = (
-    "align", "fuse", "backbones", "baselines", "dmesr", "evaluate", "losses", "ranking", "sequences", "train",
-    "train_settings", "variants",
+# The code that decides what a training comes to, given its data and settings.
+_MODEL_CODE = (
+    "data/sequences.py", "models/*.py", "evaluation/metrics.py", "evaluation/ranking.py", "evaluation/scorers.py",
+    "training/*.py", "experiments/variants.py",
 )  # fmt: skip
 _PACKAGE = Path(__file__).resolve().parent
 
 
 @cache
 def code_hash() -> str:
-    """Hash of the code of models, training and evaluation; what is said about the code plays no part in it.
+    """Hash of the code of models, training and evaluation.
 
-    Taken once, when this file is loaded: that is the code which runs, whatever becomes of the files later.
+    Computed once, when this module is imported: that is the code that runs, even if the files change afterwards.
     """
-    digest = hashlib.sha256()
-    for name in _MODEL_FILES:
-        file = _PACKAGE / f"{name}.py"
-        if file.exists():
-            digest.update(f"{name}\n{bare(file.read_text(encoding='utf-8'))}\n".encode())
-    return digest.hexdigest()[:16]
+    files = [file for pattern in _MODEL_CODE for file in sorted(_PACKAGE.glob(pattern))]
+    return hash_of_statements(file.read_text(encoding="utf-8") for file in files)
 
 
-def bare(source: str) -> str:
-    """Python source without comments, docstrings, blank lines and spaces at the ends of lines."""
-    lines = source.splitlines()
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and node.body:
-            first = node.body[0]
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                for row in range(first.lineno - 1, first.end_lineno or first.lineno):
-                    lines[row] = ""
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+def hash_of_statements(sources: Iterable[str]) -> str:
+    """Hash of the top-level statements of Python files, without imports, docstrings, comments and layout.
+
+    Statements are sorted before hashing, so moving one to another file, or renaming a file, does not change the hash.
+    """
+    statements = sorted(
+        repr(_syntax(statement))
+        for source in sources
+        for statement in _without_docstring(ast.parse(source).body)
+        if not isinstance(statement, (ast.Import, ast.ImportFrom))
+    )
+    return hashlib.sha256("\n".join(statements).encode()).hexdigest()[:16]
+
+
+def _syntax(node: Any) -> Any:
+    """A syntax tree as nested lists; empty fields are left out, because Python versions differ in them."""
+    if isinstance(node, list):
+        body = [each for each in _without_docstring(node) if not isinstance(each, (ast.Import, ast.ImportFrom))]
+        return [_syntax(each) for each in body]
+    if isinstance(node, ast.AST):
+        fields = {name: value for name, value in ast.iter_fields(node) if value not in (None, [])}
+        return [type(node).__name__, *([name, _syntax(value)] for name, value in fields.items())]
+    return repr(node)
+
+
+def _without_docstring(body: list[Any]) -> list[Any]:
+    """The statements of a module, class or function, without a string that stands first and says what it is."""
+    first = body[0].value if body and isinstance(body[0], ast.Expr) else None
+    return body[1:] if isinstance(first, ast.Constant) and isinstance(first.value, str) else body
 
 
 def commit() -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from dmesr_core.catalogue import Catalogue
+from dmesr_core.data.catalogue import Catalogue
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from mini_book import FINISH, book, notebook
+from helpers.mini_book import FINISH, book, notebook
 from safetensors.numpy import load_file
 
 from dmesr_core import __version__, cli
 from dmesr_core.errors import BookError
+from dmesr_core.experiments import run as run_module
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_a_book_that_fails_is_a_failure(monkeypatch, mini, capsys):
     def fail(*_, **__):
         raise BookError("c01, cell 3 failed")
 
-    monkeypatch.setattr("dmesr_core.runner.run_book", fail)
+    monkeypatch.setattr("dmesr_core.book.runner.run_book", fail)
     assert cli.main(["book", "--root", mini]) == 1
     assert capsys.readouterr().err == "dmesr: c01, cell 3 failed\n"
 
@@ -77,7 +78,7 @@ def test_a_fault_of_ours_is_shown_whole(monkeypatch, mini):
     def fail(*_, **__):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("dmesr_core.runner.run_book", fail)
+    monkeypatch.setattr("dmesr_core.book.runner.run_book", fail)
     with pytest.raises(RuntimeError, match="a bug"):
         cli.main(["book", "--root", mini])
 
@@ -111,9 +112,9 @@ def test_extract_writes_features_and_descriptions(write_folder, monkeypatch, cap
         descriptions_text=["", "cup, blue", "pot"],
         report={"items": 2, "computed": 4, "broken_picture": 0, "fallbacks": [("7", "picture", "no picture")]},
     )
-    monkeypatch.setattr("dmesr_core.features.extract", lambda *_: features)
-    monkeypatch.setattr("dmesr_core.mllm.MLLM.load", lambda name: None)
-    monkeypatch.setattr("dmesr_core.text.TextEncoder.load", lambda: None)
+    monkeypatch.setattr("dmesr_core.features.extract.extract", lambda *_: features)
+    monkeypatch.setattr("dmesr_core.features.mllm.MLLM.load", lambda name: None)
+    monkeypatch.setattr("dmesr_core.features.text_encoder.TextEncoder.load", lambda: None)
     monkeypatch.setenv("DMESR_CACHE", str(folder / "cache"))
 
     assert cli.main(["extract", str(folder), "--out", str(folder / "out")]) == 0
@@ -152,11 +153,11 @@ def test_experiments_are_listed(capsys):
 @pytest.fixture
 def few(tmp_path, monkeypatch):
     """Run an experiment of two rows in profile `smoke`, with further options; its rows go to few.jsonl."""
-    from dmesr_core import grids
-    from dmesr_core.variants import VARIANTS
+    from dmesr_core.experiments import grid, grids
+    from dmesr_core.experiments.variants import VARIANTS
 
-    block = grids.Block((grids.Data("bazaar"),), {n: VARIANTS[n] for n in ("popularity", "id_only")}, seeds=1)
-    monkeypatch.setitem(grids.GRIDS, "few", grids.Grid("few", "for a test", (block,)))
+    block = grid.Block((grid.Data("bazaar"),), {n: VARIANTS[n] for n in ("popularity", "id_only")}, seeds=1)
+    monkeypatch.setitem(grids.GRIDS, "few", grid.Grid("few", "for a test", (block,)))
     monkeypatch.setenv("DMESR_CACHE", str(tmp_path / "cache"))
     file = tmp_path / "few.jsonl"
     line = ["experiment", "few", "--profile", "smoke", "--workers", "1", "--out", str(file)]
@@ -168,12 +169,11 @@ def fail(*_, **__):
 
 
 def test_an_experiment_writes_its_rows(few, capsys, monkeypatch):
-    from dmesr_core import trainings
-    from dmesr_core.rows import read_rows
+    from dmesr_core.experiments.records import read_rows
 
     file, run = few
     with monkeypatch.context() as broken:
-        broken.setattr(trainings, "fit", fail)
+        broken.setattr(run_module, "fit", fail)
         assert run() == 1
     said = capsys.readouterr()
     assert f"few: 1 added, 0 replaced, 0 kept, 0 dropped; {file} has rows of 1 of the 2 trainings" in said.out
@@ -202,14 +202,13 @@ def test_an_experiment_writes_its_rows(few, capsys, monkeypatch):
 
 
 def test_a_run_that_comes_to_nothing_drops_nothing(few, capsys, monkeypatch, tmp_path):
-    from dmesr_core import trainings
-    from dmesr_core.rows import read_rows
+    from dmesr_core.experiments.records import read_rows
 
     file, run = few
     assert run() == 0
     first = file.read_text()
     monkeypatch.setenv("DMESR_CACHE", str(tmp_path / "empty"))
-    monkeypatch.setattr(trainings, "fit", fail)
+    monkeypatch.setattr(run_module, "fit", fail)
     for options, status in ((["--stored"], 0), (["--stored", "--replace"], 0), (["--only", "id_only", "--replace"], 1)):
         assert run(*options) == status
         assert file.read_text() == first
@@ -221,19 +220,18 @@ def test_a_run_that_comes_to_nothing_drops_nothing(few, capsys, monkeypatch, tmp
 def test_what_another_command_wrote_meanwhile_is_kept(few, capsys, monkeypatch):
     from dataclasses import replace
 
-    from dmesr_core import trainings
-    from dmesr_core.rows import read_rows, write_rows
+    from dmesr_core.experiments.records import read_rows, write_rows
 
     file, run = few
     assert run() == 0
     popularity, id_only = sorted(read_rows(file), key=lambda row: row.parameters)
-    fit, theirs = trainings.fit, replace(popularity, grid="theirs")
+    fit, theirs = run_module.fit, replace(popularity, grid="theirs")
 
     def meanwhile(*args, **kwargs):
         write_rows([replace(popularity, code="anew"), theirs], file)
         return fit(*args, **kwargs)
 
-    monkeypatch.setattr(trainings, "fit", meanwhile)
+    monkeypatch.setattr(run_module, "fit", meanwhile)
     write_rows([popularity], file)
     next(file.parent.glob(f"cache/experiments/{id_only.key}-*.json")).unlink()
     assert run("--add") == 0
@@ -248,7 +246,7 @@ def test_what_another_command_wrote_meanwhile_is_kept(few, capsys, monkeypatch):
 def test_rows_are_dropped_where_that_is_asked_for(few, capsys):
     from dataclasses import replace
 
-    from dmesr_core.rows import read_rows, write_rows
+    from dmesr_core.experiments.records import read_rows, write_rows
 
     file, run = few
     assert run() == 0
@@ -269,11 +267,11 @@ def test_rows_of_the_package_survive_another_torch(tmp_path, capsys, monkeypatch
 
     import torch
 
-    from dmesr_core import experiments, trainings
+    from dmesr_core.experiments import sweep
 
-    monkeypatch.setattr(trainings, "fit", fail)
-    shipped = experiments.results_file("losses")
-    monkeypatch.setattr(experiments, "RESULTS", tmp_path)
+    monkeypatch.setattr(run_module, "fit", fail)
+    shipped = sweep.results_file("losses")
+    monkeypatch.setattr(sweep, "RESULTS", tmp_path)
     monkeypatch.setattr(torch, "__version__", "9.9.0+cu999")
     monkeypatch.setenv("DMESR_CACHE", str(tmp_path / "cache"))
     shutil.copy(shipped, tmp_path)
@@ -298,7 +296,7 @@ def test_rows_of_the_package_survive_another_torch(tmp_path, capsys, monkeypatch
     ],
 )
 def test_where_rows_cannot_go_is_said_before_the_trainings(few, out, message, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("dmesr_core.experiments.run_grid", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr("dmesr_core.experiments.sweep.run_grid", lambda *_, **__: pytest.fail("trained"))
     (tmp_path / "folder").mkdir()
     (tmp_path / "broken.jsonl").write_text("{}\n")
     assert few[1]("--out", str(tmp_path / out)) == 1

@@ -1,10 +1,12 @@
 """Where a number comes from."""
 
+import shutil
 import subprocess
 
 import numpy as np
 
 from dmesr_core import provenance
+from dmesr_core.provenance import hash_of_statements
 
 
 def test_what_is_said_about_code_is_not_code():
@@ -12,22 +14,31 @@ def test_what_is_said_about_code_is_not_code():
     dressed = (
         '"""About."""\n\n# why\ndef f(x):  # what\n    """Adds one.\n\n    # really\n    """\n\n    return x + 1\n'
     )
-    assert provenance.bare(dressed) == provenance.bare(plain)
-    assert provenance.bare(plain.replace("1", "2")) != provenance.bare(plain)
-    text = 's = """# no comment"""\nt = "# none"\n'
-    assert provenance.bare(text) == text.strip()
+    assert hash_of_statements([dressed]) == hash_of_statements([plain])
+    assert hash_of_statements([plain.replace("1", "2")]) != hash_of_statements([plain])
+    assert hash_of_statements(['s = "# a"']) != hash_of_statements(['s = "# b"'])
+
+
+def test_moving_code_is_no_change():
+    first, second = "import a\n\nX = 1\n\ndef f():\n    from b import c\n    return c\n", "Y = 2\n"
+    moved = ["from d import X\nY = 2\n\ndef f():\n    from e import c\n    return c\n", "", "X = 1\n"]
+    assert hash_of_statements([first, second]) == hash_of_statements(moved)
+    assert hash_of_statements([first, second]) != hash_of_statements([first])
 
 
 def test_the_hash_is_of_the_model_code(monkeypatch, tmp_path):
     before = provenance.code_hash.__wrapped__()
     assert before == provenance.code_hash()
-    for file in provenance._PACKAGE.glob("*.py"):
-        (tmp_path / file.name).write_text(file.read_text())
-    monkeypatch.setattr(provenance, "_PACKAGE", tmp_path)
-    (tmp_path / "cli.py").write_text("changed = True\n")
-    (tmp_path / "align.py").write_text("# a remark\n" + (tmp_path / "align.py").read_text())
+    package = tmp_path / "dmesr_core"
+    shutil.copytree(provenance._PACKAGE, package, ignore=shutil.ignore_patterns("results", "checkpoint", "__pycache__"))
+    monkeypatch.setattr(provenance, "_PACKAGE", package)
+    (package / "cli.py").write_text("changed = True\n")
+    alignment = package / "models" / "alignment.py"
+    alignment.write_text("# a remark\n" + alignment.read_text())
+    alignment.rename(package / "models" / "contrast.py")
     assert provenance.code_hash.__wrapped__() == before
-    (tmp_path / "align.py").write_text((tmp_path / "align.py").read_text() + "\nx = 1\n")
+    with (package / "models" / "contrast.py").open("a") as file:
+        file.write("\nx = 1\n")
     assert provenance.code_hash.__wrapped__() != before
 
 

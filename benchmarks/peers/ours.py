@@ -1,4 +1,4 @@
-"""This package: the same model size, trained by `dmesr_core.train.fit`, ranked by `dmesr_core.evaluate`."""
+"""This package: the same model size, trained by `training.fit`, ranked by `evaluation.metrics`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmesr_core.backbones import BackboneSettings, IDRecommender
-from dmesr_core.evaluate import EvalSettings, evaluate, metrics, model_scorer, rank_cases
-from dmesr_core.interactions import Interactions, Sequences
-from dmesr_core.sequences import Cases
-from dmesr_core.train import TrainSettings, fit, known_items
+from dmesr_core.data.interactions import Interactions
+from dmesr_core.data.sequences import Cases, Sequences
+from dmesr_core.evaluation.metrics import evaluate, metrics
+from dmesr_core.evaluation.ranking import EvalSettings, rank_cases
+from dmesr_core.evaluation.scorers import model_scorer
+from dmesr_core.models.backbones import BackboneSettings
+from dmesr_core.models.recommender import IDRecommender, known_items
+from dmesr_core.training.fit import fit
+from dmesr_core.training.settings import TrainSettings
 
 from . import common
 
 
 class Ours(common.Peer):
-    package, loss, own_name = "dmesr-core", "full softmax cross-entropy", "dmesr_core.evaluate"
+    package, loss, own_name = "dmesr-core", "full softmax cross-entropy", "dmesr_core.evaluation.metrics"
     clock_steps = (1, 2)  # `fit` tells of epochs only: the first is the warm-up, at least two more are measured
 
     def __init__(self, settings: common.RunSettings, data: common.Data):

@@ -1,0 +1,1 @@
+"""The book: chapters, how they run, and how their pages are made."""

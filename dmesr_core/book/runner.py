@@ -1,0 +1,271 @@
+"""Runs the chapters of the book: papermill, made strict, and only for what has changed.
+
+Papermill alone lets much pass: an unknown parameter, a missing `parameters` cell, a `sys.exit(0)` in the middle. Here
+each of these is an error (see `notebooks`). A chapter whose inputs are those of its last run is skipped (see `stamps`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from dmesr_core import files, profiles
+from dmesr_core.book import stamps
+from dmesr_core.book.chapter import NUMBERS_FILE, RECORDS
+from dmesr_core.book.contents import chapters, choose
+from dmesr_core.book.notebooks import check_executed, check_parameters, last_started, parameters
+from dmesr_core.errors import BookError, SettingsError
+
+# Quiet: no progress bars, no telemetry, no advice about forks. Same hash order in every run.
+_KERNEL_ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    "PYTHONWARNINGS": "ignore:IProgress not found",  # tqdm, imported by others, would like to draw widgets
+}
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Which book, at what size, on what."""
+
+    root: Path  # folder with _toc.yml
+    profile: str = "cpu"  # smoke, cpu or gpu
+    data: str = "bazaar"  # bazaar, movielens or folder
+    data_dir: str = ""  # folder of the data; "" for the Bazaar
+    mllm: str = "tiny"  # "tiny", a hub name, or a folder
+    seed: int = 0  # of everything
+    more: Mapping[str, Any] = field(default_factory=dict)  # further parameters, of the chapters that are run
+    cell_timeout: int | None = None  # seconds that one cell may take; None: as long as it needs
+
+    def __post_init__(self) -> None:
+        profiles.get(self.profile)
+        if self.data != "bazaar" and not (self.data_dir and Path(self.data_dir).is_dir()):
+            raise SettingsError(f"data {self.data!r} needs a data folder that exists; got {self.data_dir!r}")
+
+    @property
+    def variant(self) -> str:
+        """Names the folder of the results: the profile, then whatever is not as usual."""
+        parts = [self.profile]
+        parts += [self.data] if self.data != "bazaar" else []
+        parts += [re.sub(r"[^\w.-]+", "-", self.mllm).strip("-")] if self.mllm != "tiny" else []
+        parts += [f"seed-{self.seed}"] if self.seed else []
+        return "-".join(parts)
+
+    @property
+    def build(self) -> Path:
+        """Everything that can be made again."""
+        return self.root.resolve() / "_build"
+
+    @property
+    def executed(self) -> Path:
+        """Where executed chapters, their numbers and their stamps go."""
+        return self.build / "executed" / self.variant
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What every chapter is given."""
+        data_dir = str(Path(self.data_dir).resolve()) if self.data_dir else ""
+        usual = {"profile": self.profile, "data": self.data, "data_dir": data_dir, "mllm": self.mllm, "seed": self.seed}
+        return {**usual, **self.more}
+
+
+def run_book(settings: RunSettings, wanted: list[str] | None = None, say: Callable[[str], None] = print) -> int:
+    """Run the chapters that need it, in order; return how many ran.
+
+    Args:
+        settings: what to run them with.
+        wanted: names of chapters, or their beginnings; all of them when empty.
+        say: where progress goes, a line at a time.
+
+    Raises:
+        SettingsError: before anything runs, when a chapter's parameters cell or a parameter is wrong.
+        BookError: at the first chapter that fails. What ran before it stays, and is not run again next time.
+    """
+    chosen = choose(chapters(settings.root), wanted or [])
+    for path in chosen:
+        nb = nbformat.read(path, as_version=4)
+        check_parameters(settings.parameters, parameters(nb, path.stem), path.stem)
+    ran = 0
+    for number, path in enumerate(chosen, 1):
+        place = f"[{number}/{len(chosen)}] {path.stem}"
+        reason = stale(path, settings)
+        if not reason:
+            say(f"{place}: up to date")
+            continue
+        say(f"{place}: running ({reason})")
+        seconds = run_chapter(path, settings)
+        say(f"{place}: done in {seconds:.0f} s")
+        ran += 1
+    return ran
+
+
+def stale(path: Path, settings: RunSettings) -> str:
+    """Why the chapter must run, or "" (see `stamps.why_stale`)."""
+    made = [settings.executed / f"{path.stem}{end}" for end in (".ipynb", ".json")]
+    stamp = settings.executed / f"{path.stem}.stamp.json"
+    return stamps.why_stale(stamp, _inputs(path, settings), made, stamps.package_hashes())
+
+
+def run_chapter(path: Path, settings: RunSettings) -> float:
+    """Run one chapter in a kernel of its own, check it, and write notebook, numbers and stamp; return the seconds.
+
+    Raises:
+        BookError: the chapter failed; the notebook as far as it got is left beside the others as `*.failed.ipynb`.
+    """
+    name, folder = path.stem, settings.executed
+    target, numbers, stamp = (folder / f"{name}{end}" for end in (".ipynb", ".json", ".stamp.json"))
+    failed, report = folder / f"{name}.failed.ipynb", folder / f"{name}.kernel.tmp"
+    work = settings.build / "work" / settings.variant
+    for made in (folder, work):
+        made.mkdir(parents=True, exist_ok=True)
+    for old in (target, numbers, stamp, failed, report):
+        old.unlink(missing_ok=True)
+
+    inputs, package = _inputs(path, settings), stamps.package_hashes()  # before: an edit while it runs must count
+    started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+    nb = _execute(path, failed, report, numbers, work, settings)
+    check_executed(nb, name)
+    if not numbers.is_file():
+        raise BookError(f"{name} wrote no numbers: its last cell must call finish()")
+    kernel = json.loads(report.read_text(encoding="utf-8"))
+    if Path(kernel["package"]) != stamps.PACKAGE:
+        raise BookError(f"{name} imported dmesr_core from {kernel['package']}, not from {stamps.PACKAGE}")
+    report.unlink()
+    failed.unlink()
+
+    _tidy(nb)
+    nbformat.write(nb, target)
+    seconds = time.monotonic() - clock
+    record = {
+        "chapter": name,
+        "started": started,
+        "seconds": round(seconds, 1),
+        "cells": sum(cell.cell_type == "code" for cell in nb.cells),
+        "commit": _commit(settings.root),
+        "device": kernel["device"],
+        "versions": kernel["versions"],
+        "inputs": inputs,
+        "modules": stamps.used(kernel["loaded"], package),
+        "read": kernel["read"],
+        "outputs": {file.name: files.file_hash(file) for file in (target, numbers)},
+    }
+    stamps.write(stamp, record)
+    return seconds
+
+
+def _inputs(path: Path, settings: RunSettings) -> dict[str, Any]:
+    """What a run depends on, beyond the package: names as they read in "... changed"."""
+    facts: dict[str, Any] = {f"parameter {key}": value for key, value in settings.parameters.items()}
+    facts["the notebook"] = files.file_hash(path)
+    facts["the lock file"] = files.file_hash(settings.root / "requirements.lock")
+    for key, value in (("the data folder", settings.data_dir), ("the model folder", settings.mllm)):
+        if value and Path(value).is_dir():
+            facts[key] = files.folder_hash(Path(value))
+    return facts
+
+
+def _execute(path: Path, output: Path, report: Path, numbers: Path, work: Path, settings: RunSettings) -> Any:
+    """Papermill, with a last cell of our own that reports on the kernel; the executed notebook, good or bad."""
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+    from papermill.execute import remove_error_markers
+
+    nb = nbformat.read(path, as_version=4)
+    for cell in nb.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    ending = f"from dmesr_core.book.stamps import report_kernel\nreport_kernel({str(report)!r})"
+    nb.cells.append(nbformat.v4.new_code_cell(ending, metadata={"tags": ["runner"]}))
+    prepared = work / f"{path.stem}.prepared.ipynb"
+    nbformat.write(nb, prepared)
+    others = [each.stem for each in chapters(settings.root) if each.stem != path.stem]
+    environment = {
+        **_KERNEL_ENVIRONMENT,
+        "DMESR_PROFILE": settings.profile,
+        "DMESR_CACHE": os.environ.get("DMESR_CACHE") or str(settings.build / "cache"),
+        NUMBERS_FILE: str(numbers),
+        RECORDS: os.pathsep.join(str(settings.executed / f"{each}.stamp.json") for each in others),
+    }
+    problem: Exception | None = None
+    try:
+        with _environment(environment):
+            papermill.execute_notebook(
+                _literal(prepared),
+                _literal(output),
+                parameters=settings.parameters,
+                kernel_name="python3",
+                cwd=str(work),
+                progress_bar=os.isatty(2),
+                execution_timeout=settings.cell_timeout,
+                extra_arguments=["--IPKernelApp.log_level=40"],  # errors only, not how a kernel is reached
+            )
+    except Exception as error:  # a failing cell, a dead kernel, a timeout: told apart below
+        problem = error
+    finally:
+        prepared.unlink()
+    nb = remove_error_markers(nbformat.read(output, as_version=4)) if output.is_file() else nb
+    if problem is not None:
+        if isinstance(problem, PapermillExecutionError):
+            check_executed(nb, path.stem)  # says which cell failed, and how
+        what = {
+            "DeadKernelError": "the kernel died; was there enough memory?",
+            "CellTimeoutError": f"took longer than {settings.cell_timeout} s",
+        }.get(type(problem).__name__, f"{type(problem).__name__}: {problem}")
+        raise BookError(f"{last_started(nb, path.stem)}: {what}") from problem
+    return nb
+
+
+def _tidy(nb: Any) -> None:
+    """Leave in an executed notebook what a reader wants: not our last cell, not papermill's notes."""
+    nb.cells = [cell for cell in nb.cells if "runner" not in cell.metadata.get("tags", [])]
+    nb.metadata.pop("papermill", None)
+    for cell in nb.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.metadata.tags.append("remove-cell")
+
+
+def _literal(path: Path) -> str:
+    """A path for papermill, which would take `{...}` in it for a placeholder."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """The environment that a kernel started inside inherits."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _commit(root: Path) -> str:
+    """The checked-out commit, with a + if files differ from it; "unknown" where there is no repository."""
+    try:
+        git = ["git", "-C", str(root)]
+        commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
+        changes = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit.stdout.strip() + ("+" if changes.stdout.strip() else "")

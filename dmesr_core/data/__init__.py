@@ -1,0 +1,1 @@
+"""Data: catalogues, pictures, logs of events, and where they come from."""

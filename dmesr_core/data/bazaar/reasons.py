@@ -1,0 +1,72 @@
+"""Why a shopper bought what was bought: the Bazaar's own story, asked backwards.
+
+A purchase comes from one of five sources (see `shoppers`). The log does not say from which, and nor does the generator:
+a cup of the right series may have been pulled, or simply liked. But the chance of each source, given all that was seen
+before and what was bought, is exact, since the probability of the purchase is a sum with one term per source.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dmesr_core.data.bazaar.shoppers import Process
+from dmesr_core.data.sequences import Cases
+
+SERIES, LOOK, WHIM, SAME, CHANGED = REASONS = (
+    "goes with the last purchase: series",
+    "goes with the last purchase: look",
+    "on a whim: popularity alone",
+    "taste, the same as before",
+    "taste that has just changed",
+)
+
+
+def terms(
+    process: Process, past: np.ndarray, past_times: np.ndarray, next_time: np.ndarray, item: np.ndarray
+) -> np.ndarray:
+    """P(item and its reason | past), (B, 5): the terms of `Process.next_item` for one item, in the order of `REASONS`.
+
+    Args:
+        past: (B, t) item numbers (from 1), oldest first, t at least 1; past_times (B, t).
+        next_time: (B,), when `item` (B,) was bought; it must be on sale and not among `past`.
+    """
+    past, item = np.asarray(past, dtype=np.int64) - 1, np.asarray(item, dtype=np.int64) - 1
+    weeks, week, whim = process.week(past_times), process.week(next_time), process.settings.whim
+    # The type at the last purchase: `log_filter` is the belief before that purchase, which itself tells more.
+    held = process.log_filter(past[:, :-1], weeks[:, :-1])
+    held = held + process.log_emission(past[:, :-1], weeks[:, -1], past[:, -1])
+    held = np.exp(held - held.max(axis=1, keepdims=True))
+    held /= held.sum(axis=1, keepdims=True)  # (B, K)
+    stayed = held * np.diag(process.transition)
+    changed = held @ process.transition - stayed
+
+    allowed = process.launch_week[None, :] <= week[:, None]  # (B, N)
+    np.put_along_axis(allowed, past, False, axis=1)
+    left = np.maximum(allowed @ process.tastes.T, 1e-300)  # (B, K) weight still to be had
+    by_whim = whim * process.popularity[item][:, None]  # (B, 1)
+    by_taste = process.tastes[:, item].T - by_whim  # (B, K)
+
+    out, free = np.zeros((len(item), len(REASONS))), np.ones(len(item))
+    for k, (chance, partners) in enumerate(process.pulls):
+        columns, weights = process._partners(partners, past, week)
+        total = weights.sum(axis=1)
+        share = np.where(total > 0, chance, 0.0)
+        match = np.where(columns == item[:, None], weights, 0.0).sum(axis=1)
+        out[:, k] = share * match / np.maximum(total, 1e-300)
+        free -= share
+    out[:, 2] = free * ((stayed + changed) / left * by_whim).sum(axis=1)
+    out[:, 3] = free * (stayed / left * by_taste).sum(axis=1)
+    out[:, 4] = free * (changed / left * by_taste).sum(axis=1)
+    return out
+
+
+def why(process: Process, cases: Cases) -> np.ndarray:
+    """The chance of each of `REASONS` for what came next in each case, (C, 5); rows sum to 1."""
+    out = np.empty((len(cases), len(REASONS)))
+    lengths = cases.histories.lengths
+    for length in np.unique(lengths):  # histories of one length at a time
+        rows = np.flatnonzero(lengths == length)
+        past = np.stack([cases.histories[int(r)] for r in rows])
+        times = np.stack([cases.histories.times_of(int(r)) for r in rows])
+        out[rows] = terms(process, past, times, cases.times[rows], cases.targets[rows])
+    return out / out.sum(axis=1, keepdims=True)

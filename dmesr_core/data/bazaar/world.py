@@ -1,0 +1,118 @@
+"""One world: its products drawn and described, its shoppers' log, and the process that made them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from dmesr_core.data.bazaar.drawing import draw
+from dmesr_core.data.bazaar.facts import Facts, sample_facts
+from dmesr_core.data.bazaar.shoppers import Process, ShopperSettings, make_process
+from dmesr_core.data.bazaar.words import write
+from dmesr_core.data.catalogue import Catalogue
+from dmesr_core.data.interactions import Interactions
+from dmesr_core.data.sequences import Cases
+
+# Each part of a world has its own stream of random numbers: more shoppers do not change the products.
+_FACTS, _PROCESS, _SHOPPERS, _ITEM = range(4)
+PICTURE_SIDE = 128  # pixels
+
+
+@dataclass(frozen=True)
+class World:
+    """A catalogue, a log, and what only the Bazaar can tell: the true facts and the process."""
+
+    catalogue: Catalogue
+    interactions: Interactions
+    facts: Facts  # row k - 1 is item k
+    process: Process
+    seed: int
+
+    def ceiling(self, cases: Cases) -> Callable[[list[np.ndarray], np.ndarray], torch.Tensor]:
+        """A scorer (see `dmesr_core.evaluation.metrics`) that gives each item its exact probability to be bought next.
+
+        Only for the given cases: the probabilities depend on the dates of the events as well.
+        """
+
+        def score(histories: list[np.ndarray], case_indices: np.ndarray) -> torch.Tensor:
+            out = np.empty((len(histories), len(self.catalogue) + 1))
+            lengths = np.array([len(h) for h in histories])
+            for length in np.unique(lengths):  # the forward algorithm runs on histories of one length at a time
+                rows = np.flatnonzero(lengths == length)
+                index = case_indices[rows]
+                times = np.stack([cases.histories.times_of(c) for c in index])
+                past = np.stack([histories[r] for r in rows])
+                out[rows] = self.process.next_item(past, times, cases.times[index])
+            return torch.from_numpy(out)
+
+        return score
+
+    def fact_vectors(self) -> np.ndarray:
+        """True facts as zeros and ones for the fact oracle, (N+1, F) float32; row 0 (padding) is zero."""
+        codes = self.facts.one_hot()
+        return np.concatenate([np.zeros((1, codes.shape[1]), np.float32), codes])
+
+
+def make_world(
+    n_items: int,
+    n_shoppers: int,
+    seed: int,
+    folder: str | Path,
+    settings: ShopperSettings | None = None,
+    progress: bool = True,
+) -> World:
+    """Generate the world of `seed`; pictures are drawn into `folder` one by one, and only where they are missing.
+
+    Nothing but the pictures is stored: the rest takes seconds and comes out the same each time.
+    """
+    facts = sample_facts(n_items, np.random.default_rng([seed, _FACTS]))
+    process = make_process(facts, np.random.default_rng([seed, _PROCESS]), settings)
+    user, item, time = process.sample(n_shoppers, np.random.default_rng([seed, _SHOPPERS]))
+    folder = Path(folder)
+    _check_folder(folder, n_items, seed)
+    truths = [facts.of(i) for i in range(n_items)]
+    titles, texts, pictures = [], [], []
+    for i in tqdm(range(n_items), desc="drawing the Bazaar", disable=not progress, leave=False, mininterval=1.0):
+        rng = np.random.default_rng([seed, _ITEM, i])
+        truth = truths[i]
+        title, text = write(truth, rng)
+        path = folder / f"{i + 1:06d}.png"
+        if not path.exists():
+            picture = draw(truth["category"], truth["colour"], truth["pattern"], truth["shape"], rng, PICTURE_SIDE)
+            part = path.with_suffix(f".{os.getpid()}.tmp")  # two processes may draw the same world
+            picture.save(part, format="png")
+            part.replace(path)  # a picture is there whole or not at all
+        titles.append(title)
+        texts.append(text)
+        pictures.append(path)
+    ids = tuple(f"B{i + 1:06d}" for i in range(n_items))
+    known = {f: tuple(truth[f] for truth in truths) for f in facts.codes}
+    catalogue = Catalogue(ids, tuple(titles), tuple(texts), tuple(pictures), facts=known, report={"items": n_items})
+    interactions = Interactions.from_columns(
+        [f"shopper-{u + 1:06d}" for u in user], [ids[k - 1] for k in item], time, catalogue
+    )
+    return World(catalogue, interactions, facts, process, seed)
+
+
+def _check_folder(folder: Path, n_items: int, seed: int) -> None:
+    """Pictures of another world in the folder would silently be taken for this one's: start over then."""
+    stamp, want = folder / "world.json", {"n_items": n_items, "seed": seed, "drawing": _drawing_version()}
+    if stamp.exists() and json.loads(stamp.read_text()) != want:
+        for old in folder.glob("*.png"):
+            old.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(json.dumps(want))
+
+
+def _drawing_version() -> str:
+    """A picture of the drawing code: a changed drawer draws anew."""
+    here = Path(__file__).parent
+    return hashlib.sha256(b"".join((here / f).read_bytes() for f in ("drawing.py", "silhouettes.py"))).hexdigest()[:16]

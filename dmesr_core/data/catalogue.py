@@ -1,0 +1,290 @@
+"""A catalogue: what is known about each item - a title, a text, a picture - checked when it comes in.
+
+Item numbers run from 1 to N; 0 is padding, everywhere, and never an item. External ids are strings, so the
+external id "0" is an id like any other.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from dmesr_core.data.csv_files import clean_id, name_rows, read_table, rows_where
+from dmesr_core.data.pictures import PICTURE_ENDINGS, bounded_rgb, open_picture
+from dmesr_core.errors import DataError
+
+__all__ = ["MAX_TEXT", "Catalogue", "Item", "bounded_rgb", "find_pictures", "join_words", "open_picture",
+           "read_catalogue", "write_catalogue"]  # fmt: skip
+
+MAX_TEXT = 20_000  # characters; longer texts are cut: no encoder of this package reads that far
+_FACT = "fact:"  # items.csv columns that start so hold known facts
+
+
+class Item(NamedTuple):
+    """One row of a catalogue."""
+
+    id: str
+    title: str
+    text: str
+    picture: Path | None
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """N items in a fixed order; item number k (1..N) is row k - 1 of every field.
+
+    Checked and cleaned on entry: ids become strings without spaces around them; titles and texts longer than
+    `MAX_TEXT` are cut. Pictures are paths that nobody has opened yet; a file may turn out to be missing or
+    broken when it is (`open_picture`).
+
+    Raises:
+        DataError: no items, fields of different lengths, an id that is empty, NaN or used twice.
+    """
+
+    ids: tuple[str, ...]  # external ids
+    titles: tuple[str, ...]  # may be ""
+    texts: tuple[str, ...]  # may be ""
+    pictures: tuple[Path | None, ...]  # None: the item has no picture
+    facts: dict[str, tuple[str, ...]] | None = None  # known truth: name of the fact -> N values (Bazaar only)
+    report: dict[str, int] = field(default_factory=dict)  # what was counted on entry; the givers' counts are kept
+
+    def __post_init__(self) -> None:
+        n = len(self.ids)
+        if n == 0:
+            raise DataError("the catalogue is empty: it needs at least one item")
+        lengths = {"titles": self.titles, "texts": self.texts, "pictures": self.pictures, **(self.facts or {})}
+        for name, values in lengths.items():
+            if len(values) != n:
+                raise DataError(f"the catalogue has {n:,} ids but {len(values):,} {name}: one per item is needed")
+        ids = _clean_ids(self.ids)
+        titles, titles_cut = _clean_texts(self.titles, "title", ids)
+        texts, texts_cut = _clean_texts(self.texts, "text", ids)
+        pictures = tuple(None if p is None else Path(p) for p in self.pictures)
+        counted = {
+            "items": n,
+            "no_picture": sum(p is None for p in pictures),
+            "empty_title": titles.count(""),
+            "empty_text": texts.count(""),
+            # what was cut before (a subset of a catalogue) stays counted
+            "long_title_cut": titles_cut + self.report.get("long_title_cut", 0),
+            "long_text_cut": texts_cut + self.report.get("long_text_cut", 0),
+        }
+        facts = {name: tuple(values) for name, values in self.facts.items()} if self.facts is not None else None
+        clean = {"ids": ids, "titles": titles, "texts": texts, "pictures": pictures, "facts": facts}
+        for name, value in {**clean, "report": {**self.report, **counted}}.items():
+            object.__setattr__(self, name, value)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def item(self, k: int) -> Item:
+        """Item number `k`, 1..N.
+
+        Raises:
+            DataError: for 0 (padding) and other numbers that are no item.
+        """
+        if not 1 <= k <= len(self):
+            raise DataError(f"there is no item number {k}: items run from 1 to {len(self):,}, and 0 is padding")
+        return Item(self.ids[k - 1], self.titles[k - 1], self.texts[k - 1], self.pictures[k - 1])
+
+    def index(self, id: str) -> int:
+        """The number (1..N) of the item with the external `id`.
+
+        Raises:
+            DataError: the catalogue has no such id.
+        """
+        k = int(self.numbers([str(id)])[0])
+        if k == 0:
+            raise DataError(f"the catalogue has no item with the id {id!r} (it has {len(self):,} others)")
+        return k
+
+    def numbers(self, ids: Iterable[str]) -> np.ndarray:
+        """The numbers of many external ids at once, (n,) int64; 0 where the catalogue has no such id."""
+        ids = ids if isinstance(ids, (np.ndarray, pd.Series, pd.Index)) else list(ids)
+        return self._lookup.get_indexer(pd.Index(ids, dtype=object)).astype(np.int64) + 1
+
+    @cached_property
+    def _lookup(self) -> pd.Index:
+        return pd.Index(self.ids, dtype=object)
+
+    def words(self, k: int) -> str:
+        """The words of item `k` as the text view and the text encoder read them: "title. text"."""
+        item = self.item(k)
+        return join_words(item.title, item.text)
+
+    def subset(self, item_numbers: Iterable[int]) -> Catalogue:
+        """The items with these numbers, in this order, numbered anew from 1."""
+        rows = [int(k) - 1 for k in item_numbers]
+        if rows and (min(rows) < 0 or max(rows) >= len(self)):
+            raise DataError(f"subset: item numbers must lie in 1..{len(self):,}, got {min(rows) + 1}..{max(rows) + 1}")
+
+        def pick(values: Sequence) -> tuple:
+            return tuple(values[row] for row in rows)
+
+        facts = {name: pick(values) for name, values in self.facts.items()} if self.facts is not None else None
+        return Catalogue(
+            pick(self.ids), pick(self.titles), pick(self.texts), pick(self.pictures), facts=facts, report=self.report
+        )
+
+
+def join_words(title: str, text: str) -> str:
+    """ "title. text", without a second full stop, and without a stop when one of them is empty."""
+    title, text = title.strip(), text.strip()
+    if not (title and text):
+        return title or text
+    return f"{title} {text}" if title[-1] in ".!?…。！？؟" else f"{title}. {text}"
+
+
+def read_catalogue(folder: str | Path) -> Catalogue:
+    """Read `folder/items.csv` and find the pictures in `folder/pictures/`.
+
+    Columns: `id`, `title`, `text`, and, if wanted, `picture`: a file name within `pictures/`, empty for an item
+    without one. Without that column the picture of item x is `pictures/x.jpg`, `.png`, `.webp` and so on.
+    Columns called `fact:<name>` are read as known facts. A picture that is named but not there is counted
+    (`picture_not_found`) and keeps its path, so that whoever opens it can say which one is lacking.
+
+    Raises:
+        DataError: the file cannot be read or lacks a column, a bad id (see `Catalogue`), or a picture whose
+            name leads out of `pictures/`.
+    """
+    folder = Path(folder)
+    table = read_table(folder / "items.csv", ("id", "title", "text"))
+    if table.empty:
+        raise DataError(f"{folder / 'items.csv'}: the catalogue is empty: there is a header but no item below it")
+    ids = [clean_id(id) for id in table["id"]]
+    root = folder / "pictures"
+    if "picture" in table.columns:
+        pictures = _named_pictures(root, table["picture"].str.strip().tolist())
+    else:
+        found = find_pictures(root)
+        pictures = [found.get(id) for id in ids]
+    facts = {name[len(_FACT) :]: tuple(table[name]) for name in table.columns if name.startswith(_FACT)}
+    lost = sum(p is not None and not p.is_file() for p in pictures)
+    try:
+        return Catalogue(tuple(ids), tuple(table["title"]), tuple(table["text"]), tuple(pictures), facts or None,
+                         {"picture_not_found": lost})  # fmt: skip
+    except DataError as error:
+        raise DataError(f"{folder / 'items.csv'}: {error}") from None
+
+
+def find_pictures(folder: str | Path) -> dict[str, Path]:
+    """Pictures in a folder by their name without ending; of several endings the first of `PICTURE_ENDINGS`."""
+    folder = Path(folder)
+    found: dict[str, tuple[int, Path]] = {}
+    if folder.is_dir():
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+            stem, ending = os.path.splitext(entry.name)
+            if ending.lower() not in PICTURE_ENDINGS or (entry.is_symlink() and _leads_out(folder, Path(entry.path))):
+                continue
+            rank = PICTURE_ENDINGS.index(ending.lower())
+            if stem not in found or rank < found[stem][0]:
+                found[stem] = rank, Path(entry.path)
+    return {stem: path for stem, (_, path) in found.items()}
+
+
+def write_catalogue(folder: str | Path, catalogue: Catalogue) -> None:
+    """Write `folder/items.csv` (at once or not at all) and copy pictures that lie elsewhere to `folder/pictures/`.
+
+    `read_catalogue` gives the same items back.
+
+    Raises:
+        DataError: a picture cannot be copied; names the item and the file.
+    """
+    folder = Path(folder)
+    root = folder / "pictures"
+    root.mkdir(parents=True, exist_ok=True)
+    inside = [p is not None and p.absolute().is_relative_to(root.absolute()) for p in catalogue.pictures]
+    taken = {p.name for p, here in zip(catalogue.pictures, inside, strict=True) if p is not None and here}
+    names = []
+    for k, (path, here) in enumerate(zip(catalogue.pictures, inside, strict=True), start=1):
+        if path is None or here:
+            names.append("" if path is None else path.absolute().relative_to(root.absolute()).as_posix())
+            continue
+        name = f"{k:06d}{path.suffix}"  # ids may hold characters that no file name can
+        while name in taken:
+            name = f"_{name}"
+        taken.add(name)
+        try:
+            shutil.copyfile(path, root / name)
+        except OSError as error:
+            raise DataError(
+                f"item {catalogue.ids[k - 1]!r}: picture {path} cannot be copied: {error.strerror}"
+            ) from None
+        names.append(name)
+    table = pd.DataFrame({"id": catalogue.ids, "title": catalogue.titles, "text": catalogue.texts, "picture": names})
+    for name, values in (catalogue.facts or {}).items():
+        table[_FACT + name] = values
+    unfinished = folder / "items.csv.tmp"
+    # all quoted: a lone carriage return within a text would end the row otherwise
+    table.to_csv(unfinished, index=False, quoting=csv.QUOTE_ALL, lineterminator="\n", encoding="utf-8")
+    unfinished.replace(folder / "items.csv")
+
+
+def _clean_ids(ids: Sequence) -> tuple[str, ...]:
+    clean_ids = tuple(clean_id(id) for id in ids)
+    empty = [row for row, id in enumerate(clean_ids, start=1) if not id]
+    if empty:
+        raise DataError(f"{name_rows(empty)}: the item id is empty or NaN; every item needs an id of its own")
+    twice = pd.Series(clean_ids, dtype=object).duplicated(keep=False).to_numpy()
+    if twice.any():
+        first = clean_ids[int(rows_where(twice)[0]) - 1]
+        rows = [row for row, id in enumerate(clean_ids, start=1) if id == first]
+        others = len({id for id, is_twice in zip(clean_ids, twice, strict=True) if is_twice}) - 1
+        more = f"; {others:,} more ids occur more than once" if others else ""
+        raise DataError(f"the item id {first!r} is used more than once ({name_rows(rows)}){more}")
+    return clean_ids
+
+
+def _clean_texts(texts: Sequence, what: str, ids: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
+    """Texts with at most `MAX_TEXT` characters, and how many had to be cut."""
+    clean, cut = [], 0
+    for id, text in zip(ids, texts, strict=True):
+        text = "" if text is None or (isinstance(text, float) and math.isnan(text)) else text
+        if not isinstance(text, str):
+            raise DataError(f"item {id!r}: the {what} is not a string but {text!r}")
+        cut += len(text) > MAX_TEXT
+        text = text[:MAX_TEXT].replace("\0", "")  # no reader of CSV files is sure what to do with these
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"item {id!r}: the {what} holds half a character (a lone surrogate) at position {error.start}; "
+                "it was decoded wrongly before"
+            ) from None
+        clean.append(text)
+    return tuple(clean), cut
+
+
+def _named_pictures(root: Path, names: list[str]) -> list[Path | None]:
+    """Paths of the pictures that the column `picture` names; names may not lead out of `root`."""
+    pictures: list[Path | None] = []
+    for row, name in enumerate(names, start=1):
+        if not name:
+            pictures.append(None)
+            continue
+        # Both ways of writing paths are looked at: a catalogue made here may be read on another system.
+        windows = PureWindowsPath(name)
+        outside = windows.drive or windows.root or PurePosixPath(name).is_absolute() or ".." in windows.parts
+        path = root / name
+        if outside or "\0" in name or _leads_out(root, path):
+            raise DataError(
+                f"{root.parent / 'items.csv'}: row {row}: the picture {name!r} leads out of {root}; "
+                "give the name of a file within that folder"
+            )
+        pictures.append(path)
+    return pictures
+
+
+def _leads_out(root: Path, path: Path) -> bool:
+    """Whether `path`, links followed, lies outside the folder `root`."""
+    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))

@@ -1,0 +1,31 @@
+"""Bring your own data: a folder with `items.csv`, `pictures/` and `interactions.csv`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dmesr_core.data.catalogue import Catalogue, read_catalogue
+from dmesr_core.data.interactions import Interactions, keep_core, read_interactions
+from dmesr_core.errors import DataError
+
+
+def load_folder(folder: str | Path, k_core: int = 0, on_unknown: str = "error") -> tuple[Catalogue, Interactions]:
+    """Read a catalogue and its log from `folder`.
+
+    - `items.csv`: columns id, title, text and, if wanted, picture (see `read_catalogue`);
+    - `pictures/`: the files that `picture` names, or `<id>.jpg`, `.png`, ...; items may do without;
+    - `interactions.csv`: columns user, item (an id of `items.csv`), time (a number or an ISO date).
+
+    Args:
+        k_core: drop users and items with fewer events; 0 keeps everything, items that nobody took included.
+        on_unknown: "error", or "drop" events whose item is not in `items.csv`.
+
+    Raises:
+        DataError: names the file, the row or the id that is wrong.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such folder; it should hold items.csv, interactions.csv and pictures/")
+    catalogue = read_catalogue(folder)
+    interactions = read_interactions(folder / "interactions.csv", catalogue, on_unknown=on_unknown)
+    return keep_core(catalogue, interactions, k_core) if k_core > 0 else (catalogue, interactions)

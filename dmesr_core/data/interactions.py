@@ -1,0 +1,263 @@
+"""Interactions: who took which item when - checked on entry, sorted by time, filtered and split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from dmesr_core.data.catalogue import Catalogue
+from dmesr_core.data.csv_files import read_table
+from dmesr_core.data.log_columns import as_seconds, as_series, judge_unknown, number_items, number_users
+from dmesr_core.data.sequences import Cases, Sequences, Split, cut_out, length_batches, pad
+from dmesr_core.errors import DataError, SettingsError
+
+__all__ = ["Cases", "Interactions", "Sequences", "Split", "keep_core", "length_batches", "pad", "read_interactions"]
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """n events, sorted by user, then time; events of one user at the same time keep the order they came in.
+
+    Made by `from_columns` or `read_interactions`, which check what comes in.
+    """
+
+    user: np.ndarray  # (n,) int64, 0..U-1
+    item: np.ndarray  # (n,) int64, item numbers 1..N
+    time: np.ndarray  # (n,) float64, seconds or any other clock that only goes forward
+    user_ids: tuple[str, ...]  # external id of each user, length U
+    n_items: int  # N, the items of the catalogue (not all of them need to occur)
+    report: dict[str, int] = field(default_factory=dict)  # what was counted, see `from_columns`
+
+    @classmethod
+    def from_columns(
+        cls, users: Iterable, items: Iterable, times: Iterable, catalogue: Catalogue | int,
+        on_unknown: str = "error", where: str = "interactions",
+    ) -> Interactions:  # fmt: skip
+        """Events from three columns of one length, in any order.
+
+        Args:
+            users: ids, strings or numbers.
+            items: external ids of the catalogue; or item numbers 1..N where `catalogue` is the number N.
+            times: numbers, numbers as text, dates (`datetime64`), or ISO dates as text; dates become seconds
+                since 1970 (UTC).
+            catalogue: the catalogue, or the number of its items.
+            on_unknown: "error", or "drop" (and count) events whose item the catalogue does not have.
+            where: how messages call the data, such as a file name.
+
+        The report counts events, users, items (that occur), single_event_users, unsorted (events that come
+        after a later one of the same user), tied_times (same user, same time as the event before), repeats
+        (same user and item as an earlier event) and unknown_items_dropped.
+
+        Raises:
+            DataError: columns of different lengths, no events, unknown items, users without an id, times that
+                are lacking, infinite or no times at all. Names the rows, counted from 1.
+            SettingsError: `on_unknown` is something else.
+        """
+        if on_unknown not in ("error", "drop"):
+            raise SettingsError(f"on_unknown must be 'error' or 'drop', got {on_unknown!r}")
+        users, items, times = (as_series(column) for column in (users, items, times))
+        if not len(users) == len(items) == len(times):
+            raise DataError(
+                f"{where}: {len(users):,} users, {len(items):,} items and {len(times):,} times do not match"
+            )
+        if len(users) == 0:
+            raise DataError(f"{where}: there are no events")
+        user, user_ids = number_users(users, where)
+        time = as_seconds(times, where)
+        item = number_items(items, catalogue)
+        unknown = item == 0
+        if unknown.any():
+            judge_unknown(items, unknown, on_unknown, where)
+            user, item, time = user[~unknown], item[~unknown], time[~unknown]
+        order = np.argsort(user, kind="stable")
+        user, item, time = user[order], item[order], time[order]
+        unsorted = int(((user[1:] == user[:-1]) & (time[1:] < time[:-1])).sum())
+        if unsorted:
+            order = np.lexsort((time, user))  # stable: ties keep the order they came in
+            user, item, time = user[order], item[order], time[order]
+        n_items = len(catalogue) if isinstance(catalogue, Catalogue) else int(catalogue)
+        report = {"unsorted": unsorted, "unknown_items_dropped": int(unknown.sum())}
+        return cls(user, item, time, user_ids, n_items, report)._keep(np.ones(len(user), bool))
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    @property
+    def n_users(self) -> int:
+        return len(self.user_ids)
+
+    def histories(self) -> Sequences:
+        """All events of each user, one sequence per user."""
+        return Sequences(self.item, self.time, self._offsets())
+
+    def k_core(self, k: int) -> Interactions:
+        """Drop users and items with fewer than `k` events until none is left; item numbers stay as they are.
+
+        Users are numbered anew. `keep_core` does the same and shrinks the catalogue with it.
+
+        Raises:
+            DataError: nothing would be left.
+        """
+        keep = np.ones(len(self), bool)
+        while True:
+            by_user = np.bincount(self.user[keep], minlength=self.n_users)
+            by_item = np.bincount(self.item[keep], minlength=self.n_items + 1)
+            fewer = keep & (by_user[self.user] >= k) & (by_item[self.item] >= k)
+            if fewer.sum() == keep.sum():
+                break
+            keep = fewer
+        if not keep.any():
+            raise DataError(f"no event is left when users and items with fewer than {k} events are dropped")
+        kept = self._keep(keep)
+        kept.report["k_core_events_dropped"] = len(self) - len(kept)
+        return kept
+
+    def subset(self, item_numbers: Iterable[int]) -> Interactions:
+        """Events with these items only; items are numbered anew from 1 in the order given, as `Catalogue.subset` does.
+
+        Raises:
+            DataError: a number that is no item or comes twice, or no event left.
+        """
+        numbers = np.asarray(list(item_numbers), dtype=np.int64)
+        if len(np.unique(numbers)) < len(numbers) or (
+            len(numbers) and not 1 <= numbers.min() <= numbers.max() <= self.n_items
+        ):
+            raise DataError(f"subset: item numbers must be different and lie in 1..{self.n_items:,}")
+        anew = np.zeros(self.n_items + 1, np.int64)
+        anew[numbers] = np.arange(1, len(numbers) + 1)
+        renumbered = Interactions(self.user, anew[self.item], self.time, self.user_ids, len(numbers), self.report)
+        return renumbered._keep(renumbered.item > 0)
+
+    def leave_one_out(self, min_history: int = 1) -> Split:
+        """The last event of each user is the test target, the one before it the validation target.
+
+        Users with fewer than `min_history` events before these two have no cases; all their events are for
+        training.
+
+        Raises:
+            DataError: no user has enough events.
+        """
+        if min_history < 1:
+            raise SettingsError(f"min_history must be at least 1, got {min_history}")
+        offsets, starts = self._offsets(), self._offsets()[:-1]
+        lengths = np.diff(offsets)
+        asked = np.flatnonzero(lengths >= min_history + 2)  # users with cases
+        if len(asked) == 0:
+            raise DataError(f"no user has {min_history + 2} events or more (a history, a validation and a test item)")
+        train_lengths = lengths.copy()
+        train_lengths[asked] -= 2
+        return self._split(
+            "leave-one-out",
+            cut_out(self.item, self.time, starts, train_lengths),
+            self._cases(offsets[asked + 1] - 2),
+            self._cases(offsets[asked + 1] - 1),
+            {"users_without_cases": self.n_users - len(asked)},
+        )
+
+    def global_time(self, valid: float = 0.1, test: float = 0.1, targets: str = "all", min_history: int = 1) -> Split:
+        """Train on what happened before one moment, validate up to a second one, test on what came after.
+
+        No model sees the future of anybody. Each event after a moment is a case with all earlier events of its
+        user as history; events whose user has fewer than `min_history` of them are dropped and counted.
+
+        Args:
+            valid, test: shares of all events; events at the very moment of a cut fall behind it.
+            targets: "all" events of a user in a period, or only the "first" or "last" one.
+
+        Raises:
+            DataError: a part would be empty.
+            SettingsError: shares or `targets` that make no sense.
+        """
+        if not (0 < valid < 1 and 0 < test < 1 and valid + test < 1):
+            raise SettingsError(f"valid and test must be above 0 and sum to less than 1, got {valid} and {test}")
+        if targets not in ("all", "first", "last"):
+            raise SettingsError(f"targets must be 'all', 'first' or 'last', got {targets!r}")
+        if min_history < 1:
+            raise SettingsError(f"min_history must be at least 1, got {min_history}")
+        clock, n = np.sort(self.time), len(self)
+        valid_from, test_from = clock[int(n * (1 - valid - test))], clock[int(n * (1 - test))]
+        period = (self.time >= valid_from).astype(np.int64) + (self.time >= test_from)  # 0 train, 1 valid, 2 test
+        starts = self._offsets()[:-1]
+        age = np.arange(n) - starts[self.user]  # how many events of the same user came before
+        report: dict[str, float] = {"valid_from": float(valid_from), "test_from": float(test_from)}
+        cases = {}
+        for number, name in enumerate(("valid", "test"), start=1):
+            chosen = (period == number) & (age >= min_history)
+            report[f"{name}_without_history"] = int((period == number).sum() - chosen.sum())
+            # a user's events of one period lie side by side, so the first has no chosen neighbour before it
+            beside = (self.user[1:] == self.user[:-1]) & chosen[1:] & chosen[:-1]
+            if targets == "first":
+                chosen[1:] &= ~beside
+            elif targets == "last":
+                chosen[:-1] &= ~beside
+            cases[name] = self._cases(np.flatnonzero(chosen))
+        train_lengths = np.bincount(self.user[period == 0], minlength=self.n_users)
+        seen = train_lengths > 0
+        report["users_without_training"] = int((~seen).sum())
+        train = cut_out(self.item, self.time, starts[seen], train_lengths[seen])
+        if not (len(train) and len(cases["valid"]) and len(cases["test"])):
+            raise DataError(
+                f"the split by time leaves {len(train):,} training sequences, {len(cases['valid']):,} validation and "
+                f"{len(cases['test']):,} test cases; do too many events bear the same time, or are there too few?"
+            )
+        return self._split("global-time", train, cases["valid"], cases["test"], report)
+
+    def _split(self, name: str, train: Sequences, valid: Cases, test: Cases, report: dict[str, float]) -> Split:
+        counts = np.bincount(train.items, minlength=self.n_items + 1)
+        report.update(
+            train_sequences=len(train), train_events=len(train.items), valid_cases=len(valid), test_cases=len(test),
+            cold_test_cases=int((counts[test.targets] == 0).sum()),
+        )  # fmt: skip
+        return Split(train, valid, test, self.n_items, counts, name, report)
+
+    def _cases(self, rows: np.ndarray) -> Cases:
+        """Cases whose targets are the events `rows`, with all earlier events of the same user as history."""
+        starts = self._offsets()[:-1][self.user[rows]]
+        histories = cut_out(self.item, self.time, starts, rows - starts)
+        return Cases(histories, self.item[rows], self.time[rows], self.user[rows])
+
+    def _offsets(self) -> np.ndarray:
+        return np.concatenate([[0], np.cumsum(np.bincount(self.user, minlength=self.n_users))]).astype(np.int64)
+
+    def _keep(self, keep: np.ndarray) -> Interactions:
+        """The events where `keep` (n,) is true; users without any vanish; counts are taken anew."""
+        if not keep.any():
+            raise DataError("no event is left")
+        by_user = np.bincount(self.user[keep], minlength=self.n_users)
+        stay = np.flatnonzero(by_user)
+        user = (np.cumsum(by_user > 0) - 1)[self.user[keep]]
+        item, time = self.item[keep], self.time[keep]
+        same_user = user[1:] == user[:-1]
+        counted = {
+            "events": len(user),
+            "users": len(stay),
+            "items": int(np.count_nonzero(np.bincount(item))),
+            "single_event_users": int((by_user == 1).sum()),
+            "tied_times": int((same_user & (time[1:] == time[:-1])).sum()),
+            "repeats": int((np.diff(np.sort(user * (self.n_items + 1) + item)) == 0).sum()),
+        }
+        user_ids = self.user_ids if len(stay) == self.n_users else tuple(self.user_ids[u] for u in stay)
+        return Interactions(user, item, time, user_ids, self.n_items, {**self.report, **counted})
+
+
+def read_interactions(
+    path: str | Path, catalogue: Catalogue, columns: Sequence[str] = ("user", "item", "time"), on_unknown: str = "error"
+) -> Interactions:
+    """Read a CSV file with a row per event; `columns` are the names of its user, item and time columns.
+
+    Raises:
+        DataError: see `tables.read_table` and `Interactions.from_columns`.
+    """
+    table = read_table(path, columns)
+    users, items, times = (table[name] for name in columns)
+    return Interactions.from_columns(users, items, times, catalogue, on_unknown, where=str(path))
+
+
+def keep_core(catalogue: Catalogue, interactions: Interactions, k: int) -> tuple[Catalogue, Interactions]:
+    """The k-core of the interactions, and the catalogue of the items that are left, both numbered anew from 1."""
+    core = interactions.k_core(k)
+    left = np.unique(core.item)
+    return catalogue.subset(left), core.subset(left)

@@ -1,0 +1,1 @@
+"""Evaluation: rankings, metrics, intervals and comparisons."""

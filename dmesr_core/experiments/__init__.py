@@ -1,0 +1,1 @@
+"""Experiments: grids of trainings, and the records they leave."""

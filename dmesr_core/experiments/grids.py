@@ -1,0 +1,144 @@
+"""The experiments of the book by name: which data, backbones, variants, trainings and seeds are combined.
+
+A grid is a few blocks; a block is every combination of what it lists. `dmesr experiment NAME` runs one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from dmesr_core import profiles
+from dmesr_core.errors import SettingsError
+from dmesr_core.experiments.grid import Block, Data, Grid
+from dmesr_core.experiments.variants import VARIANTS, Variant
+from dmesr_core.training.settings import TrainSettings
+
+
+def _rows(*names: str) -> dict[str, Variant]:
+    return {name: VARIANTS[name] for name in names}
+
+
+def _dmesr(**changes: Any) -> dict[str, Variant]:
+    """A row for each value: `_dmesr(alpha=(0, 1))` gives alpha=0 and alpha=1."""
+    return {f"{key}={value}": Variant("dmesr", {key: value}) for key, values in changes.items() for value in values}
+
+
+_THREE = ("sasrec", "gru4rec", "bert4rec")
+_STEADY = ("sasrec", "gru4rec")
+_LEARNED = _rows("id_only", "id_unit", "raw", "llm_esr", "llm_emb", "dmesr", "dmesr_unit")
+_COMPARED = _rows("popularity") | _LEARNED
+# Some of these stand still for a while before they learn: none is stopped early.
+_LOSSES: tuple[dict[str, Any], ...] = (
+    {"loss": "ce"},
+    {"loss": "sampled", "negatives": 64}, {"loss": "sampled", "negatives": 512},
+    {"loss": "gbce", "negatives": 64}, {"loss": "gbce", "negatives": 256},
+    {"loss": "bce", "negatives": 1}, {"loss": "bce", "negatives": 64},
+)  # fmt: skip
+_LOSSES = tuple(loss | {"patience": 1_000} for loss in _LOSSES)
+
+
+def _three(name: str, title: str, data: Data) -> Grid:
+    return Grid(f"three_backbones_{name}", title, (Block((data,), _COMPARED, _THREE),))
+
+
+def _quality(name: str, title: str) -> Grid:
+    long = {"batch_size": 256, "patience": 1_000}
+    plain = Block((Data(name),), _rows("id_only", "id_unit"), trains=(long,), sizes={"layers": 2}, seeds=3)
+    # Nobody reviews a thing twice: a model that is told so needs half of the epochs, and gets further.
+    once = replace(
+        plain, variants={"id_once": VARIANTS["id_only"]}, trains=(long | {"not_again": 0.1, "epochs": 30},),
+        sizes={"layers": 2, "head": True},
+    )  # fmt: skip
+    # Twice as wide it would learn histories by heart: more is taken away, and the mean of its late weights is kept.
+    wide = replace(
+        once, variants={"id_wide": VARIANTS["id_only"]},
+        trains=(once.trains[0] | {"item_dropout": 0.2, "averaging": 0.996},),
+        sizes=once.sizes | {"width": 128, "dropout": 0.4},
+    )  # fmt: skip
+    return Grid(f"quality_{name}", f"how good SASRec by ID gets on {title}", (plain, once, wide), epochs=60)
+
+
+def _fewer(share: float) -> Block:
+    """A share of the shoppers of the Bazaar. Their epochs are shorter, so there are more: as many steps as with all."""
+    epochs, patience = profiles.get("cpu").max_epochs, TrainSettings.patience
+    longer = {"epochs": round(epochs / share), "patience": round(patience / share)}
+    rows = _rows("popularity", "id_only", "id_unit", "dmesr", "dmesr_unit", "fact_oracle")
+    return Block((Data("bazaar", share=share),), rows, trains=(longer,), seeds=3)
+
+
+_ALL = (
+    Grid(
+        "three_backbones",
+        "three backbones, seven ways to know an item, four data sets",
+        parts=tuple(f"three_backbones_{name}" for name in ("bazaar", "sparse", "movielens", "time")),
+    ),
+    _three("bazaar", "the Bazaar, leave-one-out", Data("bazaar")),
+    _three("sparse", "four times as many products for as many shoppers, leave-one-out", Data("bazaar-sparse")),
+    _three("movielens", "films with posters, leave-one-out", Data("movielens")),
+    _three("time", "the Bazaar, split at one moment in time", Data("bazaar", "global-time")),
+    Grid(
+        "care",
+        "whether the opponents had what they need: other weight decays, twice the epochs",
+        (
+            Block(
+                (Data("bazaar"),),
+                _rows("id_only", "id_unit", "dmesr", "dmesr_unit"),
+                _STEADY,
+                trains=tuple({"weight_decay": decay} for decay in (0.5, 1.0, 2.0, 4.0)),
+                seeds=1,
+            ),
+            Block((Data("bazaar"),), _LEARNED, _STEADY, trains=({"epochs": 50, "patience": 12},), seeds=3),
+        ),
+    ),
+    Grid(
+        "ablations",
+        "what carries DMESR's gain: parts, settings, amount of data (SASRec)",
+        (
+            Block((Data("bazaar"),), VARIANTS, seeds=3),
+            Block(
+                (Data("bazaar"),),
+                # What DMESR is by default (`dmesr`), and alpha 0 (`no_alignment`), is among the variants already.
+                _dmesr(
+                    alpha=(0.01, 0.2, 1.0),
+                    temperature=(0.05, 0.1, 0.5),
+                    fine_tokens=(4, 12, 40),
+                    items_per_step=(32, 512, None),
+                ),
+                seeds=3,
+            ),
+            *(_fewer(share) for share in (0.125, 0.25, 0.5)),
+        ),
+    ),
+    Grid(
+        "losses", "four losses (SASRec by ID)", (Block((Data("bazaar"),), _rows("id_only"), trains=_LOSSES, seeds=3),)
+    ),
+    _quality("beauty", "Amazon Beauty"),
+    _quality("toys", "Amazon Toys"),
+    Grid(
+        "losses_beauty",
+        "four losses on a catalogue ten times as large (SASRec by ID)",
+        (Block((Data("beauty"),), _rows("id_only"), trains=_LOSSES, seeds=1),),
+    ),
+)
+GRIDS: dict[str, Grid] = {grid.name: grid for grid in _ALL}
+
+
+def get(name: str, profile: str = "cpu") -> Grid:
+    """The grid called `name`; in profile `smoke` with the smallest Bazaar, two epochs and at most two seeds.
+
+    Raises:
+        SettingsError: an unknown name.
+    """
+    if name not in GRIDS:
+        raise SettingsError(f"unknown grid {name!r}: choose one of {', '.join(GRIDS)}")
+    grid = GRIDS[name]
+    if profiles.get(profile).name != "smoke":
+        return grid
+    blocks = tuple(replace(block, seeds=2 if block.seeds > 3 else 1) for block in grid.blocks)
+    return replace(grid, blocks=blocks, epochs=profiles.get("smoke").max_epochs, mini=True)
+
+
+def whole(grid: Grid, profile: str = "cpu") -> list[Grid]:
+    """The grids that have jobs of their own: the parts of this one, or itself."""
+    return [get(part, profile) for part in grid.parts] or [grid]

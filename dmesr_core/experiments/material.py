@@ -1,0 +1,44 @@
+"""Material: all that a training may use, the split, the features and the facts, and hashes of each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from dmesr_core.data.sequences import Split
+from dmesr_core.features.extract import Features
+from dmesr_core.files import digest
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """All that a run may use; what a variant does not need may be None."""
+
+    split: Split
+    features: Features | None = None  # for raw, llm_esr, llm_emb and dmesr
+    facts: np.ndarray | None = None  # (N+1, F) true facts, Bazaar only
+    name: str = "data"  # what the data set is called in a table
+    share: float = 1.0  # of the training sequences that are left, see `fewer_shoppers`
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the split: rows with the same fingerprint learned from and were asked about the same events."""
+        s = self.split
+        cases = (a for c in (s.valid, s.test) for a in (c.histories.items, c.histories.offsets, c.targets, c.users))
+        return digest(np.array([s.n_items]), s.train.items, s.train.offsets, *cases)
+
+    @cached_property
+    def _features_hash(self) -> str:
+        f = self.features
+        return "" if f is None else digest(f.coarse_picture, f.coarse_text, f.fine, f.fine_mask)
+
+    @cached_property
+    def _facts_hash(self) -> str:
+        return "" if self.facts is None else digest(self.facts)
+
+    def hashes(self, needs: Collection[str]) -> list[str]:
+        """Hashes of the data that decide a result: of the split, and of the features and facts if among the `needs`."""
+        return [self.fingerprint, self._features_hash * ("features" in needs), self._facts_hash * ("facts" in needs)]

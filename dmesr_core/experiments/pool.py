@@ -1,0 +1,189 @@
+"""Trainings side by side: one thread each, one failure alone, and no process left behind."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from dmesr_core.experiments.grid import Job
+from dmesr_core.experiments.material import Material
+from dmesr_core.experiments.records import Row
+from dmesr_core.experiments.run import called, run_job, stored_row
+from dmesr_core.provenance import code_hash, commit
+
+Numbered = tuple[int, Job, Material]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that came to nothing."""
+
+    what: str  # which one
+    error: str  # why
+
+
+def run_jobs(
+    jobs: Sequence[tuple[Job, Material]],
+    folder: str | Path | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+    train: bool = True,
+) -> list[Row | Failure | None]:
+    """Every job on its material, with one thread each, so that a row does not depend on how many run at once.
+
+    Args:
+        folder: where rows are kept.
+        workers: processes side by side; None: one per CPU core that is ours, or one in all on a GPU.
+        train: if False, only rows that are there already are given, None for the others.
+
+    Returns:
+        A row per job, or why there is none: one failure does not end the others, nor does the death of a process.
+        Its job is tried once more.
+    """
+    done: list[Row | Failure | None] = [stored_row(job, material, folder) for job, material in jobs]
+    todo = [i for i, row in enumerate(done) if row is None]
+    if not todo or not train:
+        return done
+    if workers is None:
+        workers = 1 if torch.cuda.is_available() else _cores()
+    bar = tqdm(total=len(todo), desc="trainings", disable=not progress, mininterval=1.0, leave=False)
+    outcomes = _here_and_now if workers <= 1 or len(todo) == 1 else _in_workers
+    with bar:
+        for i, outcome in outcomes([(i, *jobs[i]) for i in todo], folder, min(workers, len(todo))):
+            done[i] = outcome
+            bar.update()
+            bar.set_postfix_str(called(*jobs[i]))
+    return done
+
+
+def _cores() -> int:
+    """CPU cores that this process may use: in a container, or under `taskset`, fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _here_and_now(jobs: list[Numbered], folder: str | Path | None, workers: int) -> Iterator[tuple[int, Row | Failure]]:
+    """The outcome of each numbered job, one after the other, in this process."""
+    before, made_in = torch.get_num_threads(), commit()
+    torch.set_num_threads(1)
+    try:
+        for i, job, material in jobs:
+            yield i, _attempt(job, material, folder, made_in)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _in_workers(jobs: list[Numbered], folder: str | Path | None, workers: int) -> Iterator[tuple[int, Row | Failure]]:
+    """The outcome of each numbered job as it comes, from processes side by side.
+
+    Where a process dies, the others are lost with it. What they had in hand is tried again, with one process fewer,
+    as too little memory is the likely cause; only a job whose own process died twice is given up.
+    """
+    deaths: Counter[int] = Counter()
+    left = {i: (job, material) for i, job, material in jobs}
+    while left:
+        fallen = yield from _until_one_dies(left, folder, min(workers, len(left)))
+        if not left:
+            return
+        deaths.update(fallen)
+        # A lone process that dies before it has a job will do so again.
+        hopeless = [i for i in left if deaths[i] >= 2 or (workers == 1 and not fallen)]
+        for i in hopeless:
+            yield i, Failure(called(*left.pop(i)), "its process died; was there too little memory?")
+        workers = max(1, workers - 1)
+        if left:
+            tqdm.write(f"the process of a training died: {workers} at a time from here on", file=sys.stderr)
+
+
+def _until_one_dies(
+    left: dict[int, tuple[Job, Material]], folder: str | Path | None, workers: int
+) -> Generator[tuple[int, Row | Failure], None, list[int]]:
+    """Outcomes of the jobs that are left, each taken from `left` when it comes, until all are there or a process dies.
+
+    All data travel once, with the start of a process; a job is then a few settings. All processes start with the first
+    jobs and hold the code as it is at that time, so files may change while an experiment runs.
+
+    Returns:
+        The jobs whose process died.
+    """
+    materials = list({id(material): material for _, material in left.values()}.values())
+    place = {id(material): k for k, material in enumerate(materials)}
+    context = multiprocessing.get_context("spawn")
+    at_work = context.RawArray("l", max(left) + 1)  # by job the process that took it, 0 before
+    start = (materials, folder, commit(), code_hash(), at_work)
+    pool = ProcessPoolExecutor(workers, context, _start_worker, start)
+    futures: dict[Future[Row | Failure], int] = {}
+    others, processes = set(multiprocessing.active_children()), set[Any]()
+    try:
+        with suppress(BrokenProcessPool):  # it can die that soon; the futures know as well
+            for i, (job, material) in left.items():
+                futures[pool.submit(_work, i, job, place[id(material)])] = i
+                # A job that finds nobody idle starts a process. One that has ended is active no more: look each time.
+                processes.update(set(multiprocessing.active_children()) - others)
+        for future in as_completed(futures):
+            try:
+                outcome = future.result()
+            except BrokenProcessPool:
+                continue
+            del left[futures[future]]
+            yield futures[future], outcome
+    finally:
+        running = not all(future.done() for future in futures)
+        pool.shutdown(wait=not running, cancel_futures=True)
+        if running:  # interrupted: what is half trained is lost, and nobody waits for it
+            for process in processes:
+                process.terminate()
+    # When one dies, the pool terminates the others: they are not to blame.
+    dead = {process.pid for process in processes if process.exitcode != -signal.SIGTERM}
+    return [i for i in left if at_work[i] in dead] or [i for i in left if at_work[i]]
+
+
+_held: dict[str, Any] = {}  # what a worker process got at its start
+
+
+def _start_worker(
+    materials: list[Material], folder: str | Path | None, made_in: str | None, code: str, at_work: Any
+) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this process decides when it ends
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(1)
+    _held.update(
+        materials=materials, folder=folder, made_in=made_in, same_code=code == code_hash(), at_work=at_work
+    )  # fmt: skip
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _work(number: int, job: Job, place: int) -> Row | Failure:
+    material = _held["materials"][place]
+    _held["at_work"][number] = os.getpid()
+    if not _held["same_code"]:
+        return Failure(called(job, material), "the code changed after this command began: start it again")
+    return _attempt(job, material, _held["folder"], _held["made_in"])
+
+
+def _attempt(job: Job, material: Material, folder: str | Path | None, made_in: str | None) -> Row | Failure:
+    try:
+        return run_job(job, material, folder, made_in)
+    except Exception as error:  # whatever it is: the other rows must not be lost with this one
+        return Failure(called(job, material), f"{type(error).__name__}: {error}")

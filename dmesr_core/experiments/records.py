@@ -1,0 +1,240 @@
+"""Rows of an experiment: one training each, with all that made it and the rank of every test case.
+
+Means alone could not be tested, compared case by case, or looked at by group. Ranks can: from them all metrics are
+computed again, exactly, and they are small (a byte or so per case when compressed).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dmesr_core.data.sequences import Split
+from dmesr_core.errors import DataError, SettingsError
+from dmesr_core.evaluation.metrics import metrics
+from dmesr_core.evaluation.ranking import DEFAULTS, Ranks
+from dmesr_core.evaluation.results import Result, stack
+from dmesr_core.provenance import code_hash
+
+PROTOCOLS = ("full", "unmasked", "sampled")  # see `trainings.ranks_under_protocols`
+_FAR = 255  # ranks from here on are one and the same: no metric looks so far down
+_HEAD, _COLD, _LONG = 1, 2, 4  # bits of what a case is
+
+_read_files: set[Path] = set()  # a chapter depends on the rows that it read; for the runner
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One training and its test. What it is called is kept apart from what made it (`key`)."""
+
+    grid: str  # the experiment that asked for it
+    data: str  # name of the data set
+    split: str  # leave-one-out | global-time
+    share: float  # of the training sequences that were used
+    backbone: dict[str, Any]  # settings
+    variant: dict[str, Any]  # name, kind, changes
+    train: dict[str, Any]  # settings
+    seed: int
+    key: str  # hash of all that decides the result, the code excepted
+    code: str  # hash of the code, see `provenance.code_hash`
+    fingerprint: str  # hash of the split
+    sizes: dict[str, int]  # users, items, events of training, valid and test cases
+    protocols: dict[str, str]  # protocol -> what was ranked against what, in words
+    cases: int  # test cases
+    metrics: dict[str, dict[str, float]]  # protocol -> metric -> mean over the cases; for people
+    ranks: dict[str, dict[str, str]]  # protocol -> {above, tied}, compressed
+    units: str | None  # whose case each is, compressed; None where no user has two
+    kinds: str  # what kind of case each is, compressed; see `groups`
+    report: dict[str, Any]  # loss, validation score and such per epoch; {} where nothing was trained
+    parameters: int
+    peak_memory_mb: float | None  # of the process, data included
+    threads: int
+    device: str
+    versions: dict[str, str]
+    commit: str | None
+
+    @property
+    def made_by_this_code(self) -> bool:
+        """Whether models, training and evaluation are, but for comments, the code that made this row."""
+        return self.code == code_hash()
+
+    def ranks_of(self, protocol: str = "full") -> Ranks:
+        """Where the target of each case stood; `greater` ends at 255, where a target is lost for every metric.
+
+        Raises:
+            SettingsError: a protocol that the row does not have.
+        """
+        if protocol not in self.ranks:
+            raise SettingsError(f"unknown protocol {protocol!r}: choose one of {', '.join(self.ranks)}")
+        packed = self.ranks[protocol]
+        return Ranks(_unpack(packed["above"], "u1"), _unpack(packed["tied"], "<u4"))
+
+    def result(self, protocol: str = "full", ks: Sequence[int] = DEFAULTS.ks) -> Result:
+        """The metrics of each case, as `evaluate` gave them."""
+        if max(ks) > _FAR:
+            raise SettingsError(f"rows know ranks up to {_FAR}: no metric at {max(ks)}")
+        units = None if self.units is None else _unpack(self.units, "<u4")
+        words = self.protocols[protocol] if protocol in self.protocols else ""
+        return Result(self.variant["name"], metrics(self.ranks_of(protocol), ks), words, units)
+
+    def groups(self) -> dict[str, np.ndarray]:
+        """Masks (C,) bool of the test cases, the same as `evaluate.groups`."""
+        kinds = _unpack(self.kinds, "u1")
+        head, cold, long = ((kinds & bit) > 0 for bit in (_HEAD, _COLD, _LONG))
+        rest = {"tail": ~head & ~cold, "cold": cold, "tail+cold": ~head}
+        return {"head": head, **rest, "short": ~long, "long": long}
+
+    def get(self, name: str) -> Any:
+        """A field, or a part of one: "data", "train.loss"; "backbone" and "variant" alone mean their names."""
+        head, _, part = name.partition(".")
+        if head not in self._names:
+            raise SettingsError(f"a row has no field {head!r}: choose one of {', '.join(sorted(self._names))}")
+        value = getattr(self, head)
+        if head in ("backbone", "variant") and not part:
+            return value["name"]
+        return value.get(part) if part else value
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(f.name for f in fields(self))
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> Row:
+        """A row as `to_json` wrote it.
+
+        Raises:
+            DataError: not JSON, or fields that are missing or unknown.
+        """
+        try:
+            return cls(**json.loads(line))
+        except (json.JSONDecodeError, TypeError) as error:
+            raise DataError(f"this is no row of an experiment: {error}") from None
+
+
+def pack_ranks(ranks: Ranks) -> dict[str, str]:
+    """Ranks as text: how many items were above each target, and how many as high as it (itself included)."""
+    near = ranks.greater < _FAR
+    return {
+        "above": _pack(np.minimum(ranks.greater, _FAR), "u1"),
+        "tied": _pack(np.where(near, ranks.n_ties, 1), "<u4"),  # whom nobody looks at needs no ties
+    }
+
+
+def pack_units(users: np.ndarray) -> str | None:
+    """Whose case each is, as text; None where each user has one case, so that cases are drawn one by one."""
+    numbers = np.unique(np.asarray(users), return_inverse=True)[1]
+    return _pack(numbers, "<u4") if len(numbers) and numbers.max() + 1 < len(numbers) else None
+
+
+def pack_kinds(masks: dict[str, np.ndarray]) -> str:
+    """The masks of `evaluate.groups` as text."""
+    return _pack(_HEAD * masks["head"] + _COLD * masks["cold"] + _LONG * masks["long"], "u1")
+
+
+def sizes_of(split: Split) -> dict[str, int]:
+    users = np.unique(np.concatenate([split.valid.users, split.test.users]))
+    return {
+        "items": split.n_items, "train_sequences": len(split.train), "train_events": len(split.train.items),
+        "users_with_cases": len(users), "valid_cases": len(split.valid), "test_cases": len(split.test),
+    }  # fmt: skip
+
+
+def read_rows(file: str | Path) -> list[Row]:
+    """The rows of a file with one JSON object per line.
+
+    Raises:
+        DataError: no such file, or a line that is no row.
+    """
+    file = Path(file)
+    _read_files.add(file.resolve())
+    if not file.is_file():
+        raise DataError(f"{file}: there is no such file; `dmesr experiment` makes it")
+    rows = []
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            rows.append(Row.from_json(line))
+        except DataError as error:
+            raise DataError(f"{file}, line {number}: {error}") from None
+    return rows
+
+
+def write_rows(rows: Iterable[Row], file: str | Path) -> None:
+    """Write rows, one JSON object per line, always in the same order, so that changes can be read."""
+    file = Path(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(f".{os.getpid()}.tmp")
+    part.write_text("".join(f"{row.to_json()}\n" for row in sorted(rows, key=_order)), encoding="utf-8")
+    part.replace(file)
+
+
+def _order(row: Row) -> tuple:
+    return row.data, row.split, row.share, row.backbone["name"], row.variant["name"], row.key
+
+
+def table(
+    rows: Iterable[Row], by: Sequence[str] = ("data", "split", "backbone", "variant"), protocol: str = "full"
+) -> dict[tuple, Result]:
+    """Rows that agree in the fields `by` (see `Row.get`) as one result each, seeds stacked: metrics (seeds, C).
+
+    Seeds come in ascending order, so that row s of one result and of another had the same seed; results that need
+    no training have one row. Pass `complete(rows)` where a grid was not finished.
+
+    Raises:
+        DataError: a cell with the same seed twice (`by` is too coarse), or cells of one data set whose seeds differ.
+    """
+    cells: dict[tuple, dict[int, Row]] = {}
+    for row in rows:
+        cell = cells.setdefault(tuple(row.get(name) for name in by), {})
+        if row.seed in cell:
+            where = ", ".join(map(str, tuple(row.get(name) for name in by)))
+            raise DataError(f"two rows of seed {row.seed} in the cell ({where}): name more fields in `by`")
+        cell[row.seed] = row
+    wanted: dict[tuple[str, str], set[int]] = {}
+    for at, cell in cells.items():
+        one = next(iter(cell.values()))
+        if one.report:
+            seeds = wanted.setdefault((one.data, one.split), set(cell))
+            if seeds != set(cell):
+                raise DataError(f"the cell {at} has seeds {sorted(cell)}, others have {sorted(seeds)}: finish the grid")
+    return {
+        at: stack([cell[seed].result(protocol) for seed in sorted(cell)], str(at[-1])) for at, cell in cells.items()
+    }
+
+
+def complete(
+    rows: Iterable[Row], by: Sequence[str] = ("data", "split", "backbone", "variant"),
+    within: Sequence[str] = ("data", "split"),
+) -> list[Row]:  # fmt: skip
+    """Only the rows whose seed every trained cell of the same group has; cells differ `by`, groups `within` these."""
+    rows = list(rows)
+
+    def at(row: Row, names: Sequence[str]) -> tuple:
+        return tuple(row.get(name) for name in names)
+
+    groups: dict[tuple, dict[tuple, set[int]]] = {}
+    for row in rows:
+        if row.report:
+            groups.setdefault(at(row, within), {}).setdefault(at(row, by), set()).add(row.seed)
+    common = {group: set.intersection(*cells.values()) for group, cells in groups.items()}
+    return [row for row in rows if not row.report or row.seed in common[at(row, within)]]
+
+
+def _pack(values: np.ndarray, dtype: str) -> str:
+    return base64.b64encode(zlib.compress(np.asarray(values).astype(dtype).tobytes(), 9)).decode()
+
+
+def _unpack(text: str, dtype: str) -> np.ndarray:
+    """(C,) int64"""
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype).astype(np.int64)

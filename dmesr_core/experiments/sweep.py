@@ -1,0 +1,216 @@
+"""Many trainings, fairly compared: the same data, budget and seeds for every variant; each done once, then remembered.
+
+A run is one variant with one seed. Its `Row` is kept on disk under a hash of all that made it, so a command or a
+chapter that was interrupted goes on where it stopped, and what another one has trained is not trained again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dmesr_core import files, profiles
+from dmesr_core.errors import DataError, SettingsError
+from dmesr_core.evaluation.results import Result, stack
+from dmesr_core.experiments import grids, load
+from dmesr_core.experiments.grid import Data, Grid, Job, jobs
+from dmesr_core.experiments.material import Material
+from dmesr_core.experiments.pool import Failure, run_jobs
+from dmesr_core.experiments.records import Row, complete, read_rows, table, write_rows
+from dmesr_core.experiments.run import identity, identity_of, run
+from dmesr_core.experiments.variants import VARIANTS, Variant, build
+from dmesr_core.models.backbones import BackboneSettings
+from dmesr_core.training.settings import TrainSettings
+
+__all__ = [
+    "VARIANTS", "Failure", "Material", "Merged", "Row", "Variant", "build", "compare_variants", "complete",
+    "load_or_run", "made_by", "merge_rows", "read_rows", "results_file", "run", "run_grid", "run_jobs", "table",
+    "write_rows",
+]  # fmt: skip
+
+RESULTS = Path(__file__).resolve().parent.parent / "results"  # rows that come with the package
+
+
+def run_grid(
+    grid: str | Grid,
+    profile: str = "cpu",
+    data_dir: str | Path | None = None,
+    folder: str | Path | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+    train: bool = True,
+    only: Collection[str] = (),
+    kept: Iterable[Row] = (),
+) -> tuple[dict[str, list[Row]], list[Failure]]:
+    """Run a grid, or what is left of it.
+
+    Args:
+        data_dir: folder of the data set, for grids that need one; the others refuse it.
+        folder: where rows are kept, by default `experiments` in the cache folder.
+        train: if False, nothing is trained: the rows that are there already are given.
+        only: names of backbones (all their trainings), of variants (all of theirs), or of both (these variants on
+            these backbones).
+        kept: rows that stand, whatever code made them: their jobs are not trained again, if the cases are the same.
+
+    Returns:
+        Rows by grid (a grid of several parts gives those of each part), with those of `kept` that it asks for, and
+        what failed.
+
+    Raises:
+        SettingsError: an unknown grid, a name in `only` that nothing has, data that is needed and was not named, or a
+            folder for a grid that reads none.
+    """
+    grid = grids.get(grid, profile) if isinstance(grid, str) else grid
+    parts = grids.whole(grid, profile)
+    if data_dir and not any(map(load.reads_folder, parts)):
+        why = "in this profile a tiny Bazaar stands in for all data" if grid.mini else "all its data is the Bazaar"
+        raise SettingsError(f"grid {grid.name!r} reads no folder ({why}): leave out {str(data_dir)!r}")
+    asked = _asked(grid, parts, only)
+    have = {identity_of(row): row for row in kept}
+    work: list[tuple[Job, Material]] = []
+    stay: list[Row] = []
+    for part in parts:
+        if not asked[part.name]:
+            continue
+        material = load.materials(part, data_dir)
+        for data, job in asked[part.name]:
+            standing = have.get(identity(job, data))
+            if standing is not None and standing.fingerprint == material[data].fingerprint:
+                stay.append(standing)
+            else:
+                work.append((job, material[data]))
+    work.sort(key=lambda pair: pair[0].train.seed)  # seed by seed, whatever the data
+    outcomes = [*stay, *run_jobs(work, folder or files.cache_dir() / "experiments", workers, progress, train)]
+    rows: dict[str, list[Row]] = {part.name: [] for part in parts}
+    for row in outcomes:
+        if isinstance(row, Row):
+            rows[row.grid].append(row)
+    return rows, [failure for failure in outcomes if isinstance(failure, Failure)]
+
+
+def _asked(grid: Grid, parts: Sequence[Grid], only: Collection[str]) -> dict[str, list[tuple[Data, Job]]]:
+    """The jobs of each part that `only` leaves, see `run_grid`; every name must have a part in it."""
+    found = {part.name: [(data, job) for data, some in jobs(part).items() for job in some] for part in parts}
+    every = [job for some in found.values() for _, job in some]
+    variants = dict.fromkeys(job.name for job in every)
+    backbones = dict.fromkeys(job.backbone.name for job in every)
+    if unknown := [name for name in only if name not in variants and name not in backbones]:
+        choices = f"choose from the backbones {', '.join(backbones)} and the variants {', '.join(variants)}"
+        raise SettingsError(f"grid {grid.name!r} has nothing called {', '.join(map(repr, unknown))}: {choices}")
+    named = backbones.keys() & set(only) or backbones, variants.keys() & set(only) or variants
+    left = {
+        name: [(data, job) for data, job in some if job.backbone.name in named[0] and job.name in named[1]]
+        for name, some in found.items()
+    }
+    met = {name for some in left.values() for _, job in some for name in (job.name, job.backbone.name)}
+    if without := [name for name in only if name not in met]:
+        raise SettingsError(
+            f"grid {grid.name!r} combines {', '.join(map(repr, without))} with none of the other names in "
+            f"{' '.join(only)}: ask for them one after the other"
+        )
+    return left
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What became of a file of rows."""
+
+    added: int
+    replaced: int  # by another row of the same job
+    kept: int
+    dropped: int
+    jobs: frozenset[str]  # what the file has rows of now, see `trainings.identity`
+
+
+def merge_rows(rows: Iterable[Row], file: str | Path, stay: Collection[str] | None = None) -> Merged:
+    """Put rows into a file as it is now: one takes the place of another only where both are of the same job.
+
+    Args:
+        stay: identities of the jobs whose rows may stay, all others are dropped; None: nothing is dropped.
+    """
+    file = Path(file)
+    old = [(identity_of(row), row) for row in (read_rows(file) if file.is_file() else [])]
+    new = {identity_of(row): row for row in rows}
+    rest = [(job, row) for job, row in old if job not in new]
+    kept = [row for job, row in rest if stay is None or job in stay]
+    there = {job: row.to_json() for job, row in old}
+    same = sum(there.get(job) == row.to_json() for job, row in new.items())
+    added, dropped = len(new.keys() - there.keys()), len(rest) - len(kept)
+    replaced = len(new) - added - same
+    if added or replaced or dropped:
+        write_rows([*kept, *new.values()], file)
+    jobs = frozenset(identity_of(row) for row in [*kept, *new.values()])
+    return Merged(added, replaced, len(kept) + same, dropped, jobs)
+
+
+def made_by(rows: Iterable[Row]) -> str:
+    """By which code rows were made, in words that follow "trainings, made".
+
+    Raises:
+        DataError: no rows.
+    """
+    rows = list(rows)
+    if not rows:
+        raise DataError("there are no rows to say anything about")
+    present, states = sum(row.made_by_this_code for row in rows), len({row.code for row in rows})
+    if present == len(rows):
+        return "by the code that you have before you"
+    if not present:
+        return "by earlier states of this code" if states > 1 else "by an earlier state of this code"
+    percent = min(99, max(1, round(100 * present / len(rows))))  # neither none nor all, and never said so
+    return f"by {states} states of this code, {percent}% by the present one"
+
+
+def load_or_run(grid: str, profile: str = "cpu", progress: bool = False) -> list[Row]:
+    """The rows of a grid for a chapter: those that come with the package, or in profile `smoke` a tiny grid, run now.
+
+    Raises:
+        DataError: no rows come with the package, or a run of the tiny grid failed.
+    """
+    if profiles.get(profile).name != "smoke":
+        return [row for part in grids.whole(grids.get(grid)) for row in read_rows(results_file(part.name))]
+    rows, failures = run_grid(grid, profile, workers=1, progress=progress)
+    if failures:
+        raise DataError(f"{failures[0].what}: {failures[0].error}")
+    return [row for some in rows.values() for row in some]
+
+
+def results_file(grid: str) -> Path:
+    """Where the rows of a grid lie in the package."""
+    return RESULTS / f"{grid}.jsonl"
+
+
+def compare_variants(
+    names: Iterable[str],
+    material: Material,
+    seeds: Iterable[int],
+    backbone: BackboneSettings | None = None,
+    train: TrainSettings | None = None,
+    folder: str | Path | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+) -> tuple[dict[str, Result], dict[str, list[Row]]]:
+    """Every variant with every seed.
+
+    Args:
+        names: of rows of `VARIANTS`.
+        workers: as in `run_jobs`.
+
+    Returns:
+        variant -> metrics (seeds, cases), variant -> its rows, one per seed.
+
+    Raises:
+        SettingsError: an unknown variant. DataError: a run that failed.
+    """
+    names, seeds = list(names), list(seeds)
+    if unknown := [n for n in names if n not in VARIANTS]:
+        raise SettingsError(f"unknown variants {unknown}: choose from {', '.join(VARIANTS)}")
+    backbone, train = backbone or BackboneSettings(), train or TrainSettings()
+    jobs = [(Job(n, VARIANTS[n], backbone, replace(train, seed=s)), material) for n in names for s in seeds]
+    rows: dict[str, list[Row]] = {name: [] for name in names}
+    for (job, _), row in zip(jobs, run_jobs(jobs, folder, workers, progress), strict=True):
+        if not isinstance(row, Row):
+            raise DataError(f"{row.what}: {row.error}" if row else f"{job} was not trained")
+        rows[job.name].append(row)
+    return {name: stack([row.result() for row in some], name) for name, some in rows.items()}, rows

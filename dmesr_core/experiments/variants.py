@@ -1,0 +1,124 @@
+"""The kinds of model that the book compares, by name: what each is made of, and what it needs to know.
+
+A *variant* is a row of a table of the book: a kind of model and what is changed about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dmesr_core.errors import SettingsError
+from dmesr_core.experiments.material import Material
+from dmesr_core.features.extract import Features
+from dmesr_core.models.backbones import BackboneSettings
+from dmesr_core.models.baselines import LLMESR, LLMEmb, together
+from dmesr_core.models.dmesr import DMESR, DMESRSettings
+from dmesr_core.models.recommender import FeatureRecommender, IDRecommender, Recommender, known_items
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of a comparison."""
+
+    kind: str  # one of `KINDS`, or "popularity", which needs no training
+    changes: dict[str, Any] = field(default_factory=dict)  # of `DMESRSettings` (kind dmesr) or keyword arguments
+
+
+# The rows of the book. What each is compared with differs from it in one thing only.
+VARIANTS: dict[str, Variant] = {
+    "popularity": Variant("popularity"),
+    "id_only": Variant("id"),
+    "id_unit": Variant("id", {"unit": True}),
+    "raw": Variant("raw"),
+    "llm_esr": Variant("llm_esr"),
+    "llm_emb": Variant("llm_emb"),
+    "fact_oracle": Variant("facts"),
+    "dmesr": Variant("dmesr"),
+    "dmesr_unit": Variant("dmesr", {"unit": True}),
+    "no_fusion": Variant("dmesr", {"fusion": False}),
+    "no_alignment": Variant("dmesr", {"align": False}),
+    "picture_only": Variant("dmesr", {"views": ("picture",)}),
+    "text_only": Variant("dmesr", {"views": ("text",)}),
+    "no_id": Variant("dmesr", {"id_embedding": False}),
+    "entry_concat": Variant("dmesr", {"entry": "concat"}),
+    "entry_two_towers": Variant("dmesr", {"entry": "two_towers"}),
+}
+
+
+def _id(material: Material, backbone: BackboneSettings, known: Tensor, changes: dict[str, Any]) -> Recommender:
+    return IDRecommender(backbone, known, **changes)
+
+
+def _facts(material: Material, backbone: BackboneSettings, known: Tensor, changes: dict[str, Any]) -> Recommender:
+    if material.facts is None:
+        raise SettingsError("the fact oracle needs the true facts: only the Bazaar has them")
+    return FeatureRecommender(backbone, torch.as_tensor(material.facts), known, **changes)
+
+
+def _raw(material: Material, backbone: BackboneSettings, known: Tensor, changes: dict[str, Any]) -> Recommender:
+    f = _features(material)
+    vectors = torch.cat([torch.as_tensor(f.coarse_picture), torch.as_tensor(f.coarse_text)], dim=1)
+    return FeatureRecommender(backbone, vectors, known, **changes)
+
+
+def _llm_esr(material: Material, backbone: BackboneSettings, known: Tensor, changes: dict[str, Any]) -> Recommender:
+    return LLMESR(backbone, torch.as_tensor(_features(material).sentence), known, **changes)
+
+
+def _llm_emb(material: Material, backbone: BackboneSettings, known: Tensor, changes: dict[str, Any]) -> Recommender:
+    collaborative = together(material.split.train, material.split.n_items, backbone.width)
+    return LLMEmb(backbone, torch.as_tensor(_features(material).sentence), collaborative, known, **changes)
+
+
+def _dmesr(material: Material, backbone: BackboneSettings, known: Tensor, changes: dict[str, Any]) -> Recommender:
+    return DMESR(DMESRSettings(**({"backbone": backbone} | changes)), _features(material), known)
+
+
+def _features(material: Material) -> Features:
+    if material.features is None:
+        raise SettingsError("this variant needs features of the items, and got none")
+    return material.features
+
+
+Builder = Callable[[Material, BackboneSettings, Tensor, dict[str, Any]], Recommender]
+
+# kind -> (what it needs beside the log, how it is built)
+KINDS: dict[str, tuple[tuple[str, ...], Builder]] = {
+    "id": ((), _id),
+    "facts": (("facts",), _facts),
+    "raw": (("features",), _raw),
+    "llm_esr": (("features",), _llm_esr),
+    "llm_emb": (("features",), _llm_emb),
+    "dmesr": (("features",), _dmesr),
+}
+
+
+def needs_of(variant: Variant) -> tuple[str, ...]:
+    """What a variant looks at beside the log: () or "features" or "facts".
+
+    Raises:
+        SettingsError: an unknown kind.
+    """
+    if variant.kind == "popularity":
+        return ()
+    if variant.kind not in KINDS:
+        raise SettingsError(f"unknown kind of variant {variant.kind!r}: choose popularity, {', '.join(KINDS)}")
+    return KINDS[variant.kind][0]
+
+
+def build(variant: Variant, material: Material, backbone: BackboneSettings, seed: int) -> Recommender:
+    """The untrained model of a variant; the seed decides its first weights.
+
+    Raises:
+        SettingsError: an unknown kind, a kind without a model, or material that lacks what the kind needs.
+    """
+    if variant.kind not in KINDS:
+        needs_of(variant)
+        raise SettingsError(f"a variant of kind {variant.kind!r} has no model to build")
+    torch.manual_seed(seed)
+    return KINDS[variant.kind][1](material, backbone, known_items(material.split), variant.changes)

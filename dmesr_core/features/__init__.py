@@ -1,0 +1,1 @@
+"""Features: what a multimodal LLM and a text encoder know about items."""

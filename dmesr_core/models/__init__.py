@@ -1,0 +1,1 @@
+"""Models: backbones, recommenders, DMESR and its opponents."""

@@ -1,0 +1,274 @@
+"""Three sequential backbones behind one small interface: vectors of a history in, vectors that predict out.
+
+A backbone never sees item numbers: it gets the item vectors of a right-padded history (B, T, D) and a mask of
+its real positions (B, T), and returns (B, T, D). With right padding a causal model needs no padding mask: real
+positions never look at later ones. `objective` says how it is trained: "next" (each position predicts the one
+after it) or "cloze" (masked positions predict themselves).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dmesr_core.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class BackboneSettings:
+    """Size of a backbone; the defaults are what trains many times over on a laptop (wider ones reach further)."""
+
+    name: str = "sasrec"  # sasrec | gru4rec | bert4rec | one that you put into `BACKBONES`
+    width: int = 64  # d
+    max_len: int = 50  # longest history that is read, in items
+    layers: int = 1
+    heads: int = 2  # attention heads (not used by gru4rec)
+    dropout: float = 0.2
+    head: bool = False  # a dense layer between the backbone and the scores, see `WithHead`
+
+    def __post_init__(self) -> None:
+        for name in ("width", "max_len", "layers", "heads"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)!r}")
+        if not 0 <= self.dropout < 1:
+            raise SettingsError(f"dropout must be at least 0 and below 1, got {self.dropout!r}")
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention, causal or not."""
+
+    def __init__(self, width: int, heads: int, dropout: float):
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, causal: bool, mask: Tensor | None = None) -> Tensor:
+        """(B, T, d) -> (B, T, d); `mask` (B, T) True at positions that may be looked at."""
+        b, t, d = x.shape
+        q, k, v = self.qkv(x).view(b, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)  # (B, h, T, d/h)
+        y = F.scaled_dot_product_attention(
+            q, k, v, None if mask is None else mask[:, None, None, :],
+            dropout_p=self.dropout if self.training else 0.0, is_causal=causal,
+        )  # fmt: skip
+        return self.out(y.transpose(1, 2).reshape(b, t, d))
+
+
+def from_the_end(mask: Tensor) -> Tensor:
+    """Position of each item counted back from the last one (0), (B, T): where the papers' left-padded slots put it.
+
+    The last slots are trained by every history, however short; counted from the start, the positions of
+    a history that is longer than most would hardly be trained at all.
+    """
+    return (mask.sum(1, keepdim=True) - 1 - torch.arange(mask.shape[1], device=mask.device)).clamp(min=0)
+
+
+class Backbone(nn.Module):
+    """What all have in common: (B, T, D) vectors and (B, T) mask in, (B, T, D) out.
+
+    One of your own has the constructor `(settings: BackboneSettings)`, gives both attributes and `forward`, and is
+    known by name from `BACKBONES["mine"] = Mine` on.
+    """
+
+    objective: str  # "next" (position t must not look at later ones) or "cloze"
+    item_bias: bool  # whether a learned bias per item is added to the scores
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Vectors (B, T, D) of right-padded histories, real positions (B, T) True -> what is expected (B, T, D).
+
+        T varies, up to `max_len`, and one more for cloze. Padding must change nothing at real positions. Keep no
+        state on `self`: several threads score with one model at once.
+        """
+        raise NotImplementedError
+
+    def hidden_item(self) -> Tensor:
+        """What stands where an item is hidden, (D,); cloze only."""
+        raise NotImplementedError
+
+
+class SASRecBlock(nn.Module):
+    """Norm first, then attend to the past; norm first, then a point-wise ReLU layer."""
+
+    def __init__(self, s: BackboneSettings):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(s.width), nn.LayerNorm(s.width)
+        self.attention = Attention(s.width, s.heads, s.dropout)
+        self.feed = nn.Sequential(
+            nn.Linear(s.width, s.width), nn.ReLU(), nn.Dropout(s.dropout), nn.Linear(s.width, s.width)
+        )
+        self.dropout = nn.Dropout(s.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.dropout(self.attention(self.norm1(x), causal=True))
+        return x + self.dropout(self.feed(self.norm2(x)))
+
+
+class SASRec(Backbone):
+    """Self-attentive sequential recommendation (Kang & McAuley 2018): causal, pre-norm, point-wise ReLU layers."""
+
+    objective = "next"
+    item_bias = False
+
+    def __init__(self, s: BackboneSettings):
+        super().__init__()
+        self.scale = math.sqrt(s.width)
+        self.position = nn.Embedding(s.max_len, s.width)
+        self.dropout = nn.Dropout(s.dropout)
+        self.blocks = nn.ModuleList(SASRecBlock(s) for _ in range(s.layers))
+        self.norm = nn.LayerNorm(s.width)
+        nn.init.normal_(self.position.weight, std=0.02)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        x = self.dropout(x * self.scale + self.position(from_the_end(mask)))
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x)
+
+
+class GRU4Rec(Backbone):
+    """Recurrent recommendation (Hidasi et al. 2016): a GRU over item vectors, tanh on the way out.
+
+    Trained on every position of every history; several published re-implementations train on each
+    user's last item only, which makes it a weak baseline.
+    """
+
+    objective = "next"
+    item_bias = False
+
+    def __init__(self, s: BackboneSettings):
+        super().__init__()
+        self.scale = math.sqrt(s.width)
+        self.dropout = nn.Dropout(s.dropout)
+        self.gru = nn.GRU(s.width, 2 * s.width, s.layers, batch_first=True, dropout=s.dropout if s.layers > 1 else 0.0)
+        self.out = nn.Linear(2 * s.width, s.width)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        y, _ = self.gru(self.dropout(x * self.scale))
+        # tanh keeps a score in -1 … 1 per dimension; the factor lets a softmax over many items become sharp.
+        return torch.tanh(self.out(self.dropout(y))) * self.scale
+
+
+class BERT4RecBlock(nn.Module):
+    """Attend both ways, then norm; a GELU layer four times as wide, then norm."""
+
+    def __init__(self, s: BackboneSettings):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(s.width), nn.LayerNorm(s.width)
+        self.attention = Attention(s.width, s.heads, s.dropout)
+        self.feed = nn.Sequential(nn.Linear(s.width, 4 * s.width), nn.GELU(), nn.Linear(4 * s.width, s.width))
+        self.dropout = nn.Dropout(s.dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        x = self.norm1(x + self.dropout(self.attention(x, causal=False, mask=mask)))
+        return self.norm2(x + self.dropout(self.feed(x)))
+
+
+class BERT4Rec(Backbone):
+    """Bidirectional transformer trained on a cloze task (Sun et al. 2019): post-norm, GELU, output bias per item.
+
+    Two choices are ours, since a few thousand histories are little for it. Attention starts by looking at neighbours
+    (a hidden place knows nothing of itself; where to look is the first thing that must be learned), and the authors'
+    dense layer between the last block and the scores is left out.
+    """
+
+    objective = "cloze"
+    item_bias = True
+
+    def __init__(self, s: BackboneSettings):
+        super().__init__()
+        self.scale = math.sqrt(s.width)
+        # One position more than the longest history: at inference a mask stands where the next item will be.
+        self.position = nn.Embedding(s.max_len + 1, s.width)
+        self.mask = nn.Parameter(torch.randn(s.width) / self.scale)
+        self.norm = nn.LayerNorm(s.width)
+        self.dropout = nn.Dropout(s.dropout)
+        blocks = [BERT4RecBlock(s) for _ in range(s.layers)]
+        self.blocks = nn.ModuleList(blocks)
+        self._look_at_neighbours([block.attention for block in blocks])
+
+    @torch.no_grad()
+    def _look_at_neighbours(self, attentions: list[Attention]) -> None:
+        """First weights: waves for positions, and attention matrices near the identity, so that near is alike."""
+        n, width = self.position.weight.shape
+        speed = torch.exp(torch.linspace(0, -4, (width + 1) // 2))  # radians per position, fast to slow
+        angle = torch.arange(n)[:, None] * speed  # (n, d/2)
+        waves = torch.stack([angle.sin(), angle.cos()], dim=2).flatten(1)[:, :width]
+        self.position.weight.copy_(math.sqrt(2) * waves)  # unit variance, as the items have
+        same = torch.eye(width)
+        for attention in attentions:
+            qk, v = attention.qkv.weight.split([2 * width, width])
+            qk.mul_(0.3).add_(same.repeat(2, 1))
+            v.add_(same)
+            attention.out.weight.add_(same)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        x = self.dropout(self.norm(x * self.scale + self.position(from_the_end(mask))))
+        for block in self.blocks:
+            x = block(x, mask)
+        return x
+
+    def hidden_item(self) -> Tensor:
+        return self.mask
+
+
+class TwoTowers(Backbone):
+    """One backbone, shared by two views: reads each half of the width on its own, and returns both halves."""
+
+    def __init__(self, backbone: Backbone):
+        super().__init__()
+        self.backbone = backbone
+        self.objective, self.item_bias = backbone.objective, backbone.item_bias
+
+    def hidden_item(self) -> Tensor:
+        return self.backbone.hidden_item().repeat(2)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        first, second = x.chunk(2, dim=-1)
+        return torch.cat(self.backbone(torch.cat([first, second]), mask.repeat(2, 1)).chunk(2), dim=-1)
+
+
+class WithHead(Backbone):
+    """A backbone, and a dense layer that is added to what it expects (BERT4Rec's authors put one in its place).
+
+    A residual network ends near the last item's vector, so it expects again what was just taken. The layer can turn
+    away from it.
+    """
+
+    def __init__(self, backbone: Backbone, width: int):
+        super().__init__()
+        self.backbone = backbone
+        self.objective, self.item_bias = backbone.objective, backbone.item_bias
+        self.head = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width))
+
+    def hidden_item(self) -> Tensor:
+        return self.backbone.hidden_item()
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        y = self.backbone(x, mask)
+        return y + self.head(y)
+
+
+BACKBONES: dict[str, Callable[[BackboneSettings], Backbone]] = {
+    "sasrec": SASRec,
+    "gru4rec": GRU4Rec,
+    "bert4rec": BERT4Rec,
+}
+
+
+def make_backbone(settings: BackboneSettings) -> Backbone:
+    """The backbone called `settings.name`.
+
+    Raises:
+        SettingsError: unknown name, or a width that the heads do not divide.
+    """
+    if settings.name not in BACKBONES:
+        raise SettingsError(f"unknown backbone {settings.name!r}: choose one of {', '.join(BACKBONES)}")
+    if settings.width % settings.heads:
+        raise SettingsError(f"width {settings.width} is not divisible by {settings.heads} heads")
+    backbone = BACKBONES[settings.name](settings)
+    return WithHead(backbone, settings.width) if settings.head else backbone

@@ -1,0 +1,202 @@
+"""Two neighbours of DMESR that use text only, re-made on our backbones: "LLM-ESR-like" and "LLMEmb-like".
+
+They are *like* the published models, not those: each class says what is as published and what is ours. Both get the
+same text vectors (the mean of the token states of an item's original words), the same backbone, loss and budget as
+every other model here, so a table compares the ways in which knowledge enters and nothing else.
+
+Sources: Liu et al., LLM-ESR: Large Language Models Enhancement for Long-tailed Sequential Recommendation (NeurIPS
+2024); Liu et al., LLMEmb: Large Language Model Can Be a Good Embedding Generator for Sequential Recommendation (AAAI
+2025).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dmesr_core.data.sequences import Sequences
+from dmesr_core.models.alignment import info_nce
+from dmesr_core.models.backbones import Backbone, BackboneSettings, TwoTowers, make_backbone
+from dmesr_core.models.recommender import Recommender
+from dmesr_core.models.vectors import leading_eigenvectors, principal_components, standardise
+
+
+class DualView(TwoTowers):
+    """One backbone shared by two views that first look at each other, item by item of the history.
+
+    With a backbone that predicts the next item, position t of one view sees positions up to t of the other; with a
+    cloze backbone it sees all real positions. (A public implementation looks at the future here, and so learns
+    from what it must predict.)
+    """
+
+    def __init__(self, backbone: Backbone, width: int, heads: int, dropout: float):
+        super().__init__(backbone)
+        self.looks = nn.ModuleList(_Look(width, heads, dropout) for _ in range(2))
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, 2d), (B, T) -> (B, T, 2d)"""
+        views = x.chunk(2, dim=-1)
+        normed = [norm(view) for norm, view in zip(self.norms, views, strict=True)]
+        seen = None if self.objective == "next" else mask
+        mixed = [
+            view + look(normed[i], normed[1 - i], seen)
+            for i, (view, look) in enumerate(zip(views, self.looks, strict=True))
+        ]
+        return super().forward(torch.cat(mixed, dim=-1), mask)
+
+
+class _Look(nn.Module):
+    """Cross-attention of one view of a history onto the other."""
+
+    def __init__(self, width: int, heads: int, dropout: float):
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.query, self.key_value, self.out = (nn.Linear(width, n * width) for n in (1, 2, 1))
+
+    def forward(self, x: Tensor, other: Tensor, mask: Tensor | None) -> Tensor:
+        """(B, T, d), (B, T, d) -> (B, T, d); `mask` (B, T): what may be seen; None: what came before, and now."""
+        b, t, d = x.shape
+        q = self.query(x).view(b, t, self.heads, -1).transpose(1, 2)  # (B, h, T, d/h)
+        k, v = self.key_value(other).view(b, t, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        y = F.scaled_dot_product_attention(
+            q, k, v, None if mask is None else mask[:, None, None, :],
+            dropout_p=self.dropout if self.training else 0.0, is_causal=mask is None,
+        )  # fmt: skip
+        # Entries of an item table have size 1/√d: what is added to them should be no larger.
+        return self.out(y.transpose(1, 2).reshape(b, t, d)) * d**-0.5
+
+
+class LLMESR(Recommender):
+    """LLM-ESR-like: a semantic and a collaborative view, one shared backbone, scores of both added.
+
+    As published: a frozen text vector per item through a two-layer linear adapter (semantic view); a learned table
+    that starts as the principal components of the text vectors (collaborative view); a cross-attention in each
+    direction; one backbone for both; the two user vectors side by side against the two item vectors side by side.
+
+    Ours: the text vectors (MiniLM instead of a bought embedding); attention that cannot see the future; a residual
+    path around it; our backbones and loss. Left out: the distillation from users with similar histories.
+
+    Args:
+        text: (N+1, F) one vector of its words per item.
+    """
+
+    text: Tensor  # (N+1, F)
+
+    def __init__(self, settings: BackboneSettings, text: Tensor, known: Tensor):
+        s = settings
+        dual = DualView(make_backbone(s), s.width, s.heads, s.dropout)
+        super().__init__(dual, s.max_len, known)
+        text = standardise(text)
+        self.register_buffer("text", text, persistent=False)
+        self.adapter = _adapter(text.shape[1], s.width)
+        self.collaborative = nn.Embedding(len(known), s.width, padding_idx=0)
+        with torch.no_grad():
+            self.collaborative.weight.copy_(principal_components(text, s.width) * s.width**-0.5)
+
+    def item_table(self, items: Tensor | None = None) -> Tensor:
+        """(n,) -> (n, 2d): the semantic view, then the collaborative one."""
+        if items is None:
+            items = torch.arange(self.n_items + 1, device=self.known.device)
+        semantic = self.adapter(self.text[items])
+        own = self.collaborative(items) * self.known[items][:, None]
+        return torch.cat([semantic, own], dim=1) * (items > 0)[:, None]
+
+
+class LLMEmb(Recommender):
+    """LLMEmb-like: the item table is made from text vectors alone; collaborative knowledge enters by a side loss.
+
+    As published: text vectors reduced by principal components, a two-layer adapter, no ID vectors in the scores, and
+    an alignment (InfoNCE) of the adapted vectors with collaborative ones. Items that nobody has bought yet are scored
+    like all others.
+
+    Ours: the paper first fine-tunes an LLM by contrast between texts of the same item with parts left out; here the
+    text encoder stays as it is. The paper aligns with the ID vectors of a trained recommender; we take a factorisation
+    of which items occur close to each other (`together`), which needs no second training. Between the layers of the
+    adapter stands a GELU, which helps on the Bazaar's validation cases: the vectors have no ID beside them.
+
+    Args:
+        text: (N+1, F) one vector of its words per item.
+        collaborative: (N+1, d) what the alignment aims at; items with a row of zeros take no part in it.
+        alpha: weight of the alignment; temperature: of its InfoNCE; align_items: items that a step compares.
+        components: at most so many principal components of the text vectors are kept. This and `alpha` were chosen on
+            the Bazaar's validation cases.
+    """
+
+    text: Tensor  # (N+1, components)
+    target: Tensor  # (N+1, d)
+
+    def __init__(
+        self,
+        settings: BackboneSettings,
+        text: Tensor,
+        collaborative: Tensor,
+        known: Tensor,
+        alpha: float = 0.2,
+        temperature: float = 0.2,
+        align_items: int = 256,
+        components: int = 384,
+    ):
+        super().__init__(make_backbone(settings), settings.max_len, known)
+        self.alpha, self.temperature, self.align_items = alpha, temperature, align_items
+        text = principal_components(standardise(text), min(components, text.shape[1]))
+        self.register_buffer("text", text, persistent=False)
+        self.register_buffer("target", collaborative.float(), persistent=False)
+        self.adapter = _adapter(text.shape[1], settings.width, bend=True)
+        self._last: tuple[Tensor, Tensor] | None = None
+
+    def item_table(self, items: Tensor | None = None) -> Tensor:
+        if items is None:
+            items = torch.arange(self.n_items + 1, device=self.known.device)
+        table = self.adapter(self.text[items]) * (items > 0)[:, None]
+        self._last = table, items
+        return table
+
+    def side_loss(self) -> Tensor | None:
+        if self.alpha == 0 or self._last is None:
+            return None
+        table, items = self._last
+        target = self.target[items]
+        has = target.any(1).nonzero()[:, 0]
+        if self.training and len(has) > self.align_items:
+            has = has[torch.randperm(len(has), device=has.device)[: self.align_items]]
+        if len(has) < 2:
+            return None
+        return self.alpha * info_nce(table[has], target[has], self.temperature)
+
+
+def together(train: Sequences, n_items: int, width: int, window: int = 5) -> Tensor:
+    """Collaborative vectors (N+1, width) of the items: which occur close to which, in the training sequences.
+
+    Counts of pairs at most `window` apart, as positive pointwise mutual information, factorised: what a word
+    embedding does to words (Levy and Goldberg, Neural Word Embedding as Implicit Matrix Factorization, 2014). Items
+    without a pair have a row of zeros.
+    """
+    counts = np.zeros((n_items + 1, n_items + 1), np.float64)
+    sequence = np.repeat(np.arange(len(train)), train.lengths)
+    for gap in range(1, window + 1):
+        same = sequence[gap:] == sequence[:-gap]
+        np.add.at(counts, (train.items[:-gap][same], train.items[gap:][same]), 1.0)
+    counts += counts.T
+    by_item, total = counts.sum(1), max(counts.sum(), 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        information = np.log(counts * total / np.outer(by_item, by_item))
+    information = np.where(np.isfinite(information) & (information > 0), information, 0.0)
+    generator = torch.Generator().manual_seed(0)
+    values, vectors = leading_eigenvectors(torch.from_numpy(information).float(), min(width, n_items), generator)
+    out = torch.zeros(n_items + 1, width)
+    out[:, : len(values)] = vectors * values.clamp(min=0).sqrt()
+    out[by_item == 0] = 0
+    return out
+
+
+def _adapter(inputs: int, width: int, bend: bool = False) -> nn.Sequential:
+    """Two linear layers, with a GELU between them if `bend`; rows come out as large as those of an ID table: 1/√d."""
+    first, second = nn.Linear(inputs, inputs // 2 + 1), nn.Linear(inputs // 2 + 1, width)
+    nn.init.normal_(first.weight, std=inputs**-0.5)
+    nn.init.normal_(second.weight, std=(second.in_features * width) ** -0.5)
+    for layer in (first, second):
+        nn.init.zeros_(layer.bias)
+    return nn.Sequential(first, nn.GELU(), second) if bend else nn.Sequential(first, second)

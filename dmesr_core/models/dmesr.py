@@ -1,0 +1,189 @@
+"""DMESR: item vectors made from two aligned, fused views, feeding any sequential backbone.
+
+    picture ─ MLLM ─ coarse_p ─ head_p ─┐ InfoNCE ┌─ aligned_p ─┐ queries
+    words   ─ MLLM ─ coarse_t ─ head_t ─┘         └─ aligned_t ─┤
+    words   ─ text encoder ── fine (L, d_f) ──────── keys/values ┘→ fused_p, fused_t → item table → backbone
+
+The paper fixes the parts (alignment by contrast, fusion by cross-attention, two fused representations that enter
+an ordinary recommender). How they enter it, and all sizes, are our choices, tested by ablation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dmesr_core.errors import SettingsError
+from dmesr_core.features.extract import Features
+from dmesr_core.models.alignment import ProjectionHead, Temperature, info_nce
+from dmesr_core.models.backbones import BackboneSettings, TwoTowers, make_backbone
+from dmesr_core.models.fusion import CrossAttentionFusion
+from dmesr_core.models.recommender import ItemID, Recommender
+from dmesr_core.models.vectors import standardise, token_components
+
+VIEWS = ("picture", "text")
+ENTRIES = ("sum", "concat", "two_towers")
+
+
+@dataclass(frozen=True)
+class DMESRSettings:
+    """Which parts of DMESR are on, and their sizes."""
+
+    backbone: BackboneSettings = field(default_factory=BackboneSettings)
+    views: tuple[str, ...] = VIEWS  # which views exist
+    align: bool = True  # the contrastive loss between the two views
+    alpha: float = 0.05  # weight of the alignment loss: loss = recommendation + alpha · alignment
+    items_per_step: int | None = 128  # items that a step encodes anew, and aligns with each other; None: all
+    temperature: float = 0.2  # of InfoNCE
+    learn_temperature: bool = False
+    fusion: bool = True  # cross-attention onto the original words
+    fine_tokens: int = 24  # tokens of the original text that the fusion may look at
+    fine_width: int = 96  # width of the token states, after a principal component analysis (0: as they come)
+    fusion_heads: int = 2
+    entry: str = "sum"  # how the fused views enter the backbone: sum | concat | two_towers
+    id_embedding: bool = True  # add a learned vector per item
+    id_dropout: float = 0.1  # chance that an item has to do without its ID vector for a step
+    unit: bool = False  # features, ID vector and their sum all have length 1 (entry sum only)
+    dropout: float = 0.1  # inside the projection heads
+
+    def __post_init__(self) -> None:
+        if not self.views or any(v not in VIEWS for v in self.views) or len(set(self.views)) != len(self.views):
+            raise SettingsError(f"views {self.views!r}: choose one or both of {', '.join(VIEWS)}")
+        if self.entry not in ENTRIES:
+            raise SettingsError(f"unknown entry {self.entry!r}: choose one of {', '.join(ENTRIES)}")
+        if self.unit and (self.entry != "sum" or not self.id_embedding):
+            raise SettingsError("unit vectors need entry 'sum' and an ID vector")
+        if self.entry == "two_towers" and len(self.views) != 2:
+            raise SettingsError("entry 'two_towers' needs both views")
+        if self.items_per_step is not None and self.items_per_step < 2:
+            raise SettingsError(f"items_per_step {self.items_per_step}: at least 2 items are needed to compare")
+        if self.alpha < 0:
+            raise SettingsError(f"alpha {self.alpha} is negative: the alignment loss would push the views apart")
+
+
+class ItemEncoder(nn.Module):
+    """The two views of each item, projected, and fused with the item's own words.
+
+    Args:
+        coarse: view -> (N+1, d_c) vectors of the MLLM; fine: (N+1, L, d_f) token states; mask: (N+1, L).
+    """
+
+    fine: Tensor  # (N+1, L, d_f)
+    mask: Tensor  # (N+1, L)
+
+    def __init__(self, s: DMESRSettings, coarse: dict[str, Tensor], fine: Tensor, mask: Tensor):
+        super().__init__()
+        width = s.backbone.width
+        self.views = s.views
+        for view in s.views:
+            self.register_buffer(f"coarse_{view}", standardise(coarse[view]), persistent=False)
+        self.heads = nn.ModuleDict({v: ProjectionHead(coarse[v].shape[1], width, s.dropout) for v in s.views})
+        self.fusion = None
+        self._kept: tuple[Tensor, Tensor, Tensor] | None = None
+        if s.fusion:
+            mask = mask[:, : s.fine_tokens].bool()
+            fine = token_components(fine[:, : s.fine_tokens].float(), mask, s.fine_width)
+            self.register_buffer("fine", fine, persistent=False)
+            self.register_buffer("mask", mask, persistent=False)
+            self.fusion = CrossAttentionFusion(width, fine.shape[2], s.fusion_heads)
+
+    def aligned(self, items: Tensor) -> Tensor:
+        """(n,) -> (n, V, d)"""
+        return torch.stack([self.heads[v](getattr(self, f"coarse_{v}")[items]) for v in self.views], dim=1)
+
+    def forward(self, items: Tensor) -> tuple[Tensor, Tensor]:
+        """(n,) -> aligned (n, V, d), fused (n, V, d)"""
+        aligned = self.aligned(items)
+        if self.fusion is None:
+            return aligned, aligned
+        return aligned, self.fusion(aligned, *self._words(items))
+
+    def _words(self, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Token states and mask of `items`; kept, because a full softmax asks for the same items at every step."""
+        kept = self._kept
+        if kept is None or kept[0].device != items.device or not torch.equal(kept[0], items):
+            kept = self._kept = (items, self.fine[items], self.mask[items])
+        return kept[1:]
+
+
+class DMESR(Recommender):
+    """The whole model; `known` as in `Recommender`."""
+
+    def __init__(self, settings: DMESRSettings, features: Features, known: Tensor):
+        s = settings
+        backbone = make_backbone(s.backbone)
+        super().__init__(TwoTowers(backbone) if s.entry == "two_towers" else backbone, s.backbone.max_len, known)
+        self.settings = s
+        width, views = s.backbone.width, len(s.views)
+        coarse = {v: torch.as_tensor(getattr(features, f"coarse_{v}")) for v in s.views}
+        self.encoder = ItemEncoder(s, coarse, torch.as_tensor(features.fine), torch.as_tensor(features.fine_mask))
+        self.item_id = ItemID(width, self.known, s.id_dropout) if s.id_embedding else None
+        parts = views + (s.entry == "concat" and s.id_embedding)
+        self.enter = nn.Linear(parts * width, width) if s.entry == "concat" else nn.Linear(width, width)
+        self.features_share = nn.Parameter(torch.ones(())) if s.unit else None  # their length beside that of the ID
+        self.temperature = Temperature(s.temperature, s.learn_temperature)
+        self._aligned: Tensor | None = None
+        self._fused: Tensor | None = None  # (N+1, V, d) what `_fuse` gave for each item when last encoded
+
+    def train(self, mode: bool = True) -> DMESR:
+        self._fused = None  # an evaluation, and each epoch, starts from vectors of the present weights
+        return super().train(mode)
+
+    def item_table(self, items: Tensor | None = None) -> Tensor:
+        if items is None:
+            items = torch.arange(self.n_items + 1, device=self.known.device)
+        fused = self._encode(items)  # (n, V, d)
+        if self.features_share is not None and self.item_id is not None:
+            features = F.normalize(self.enter(fused[:, 0]), dim=1)
+            table = F.normalize(self.features_share * features + self.item_id(items, unit=True), dim=1)
+            return table * (items > 0)[:, None]
+        own = None if self.item_id is None else self.item_id(items)
+        scale = fused.shape[-1] ** -0.5  # as an ID table starts: entries of size 1/√d
+        if self.settings.entry == "concat":
+            parts = [*fused.unbind(1)] + ([] if own is None else [own / scale])
+            table = self.enter(torch.cat(parts, dim=1)) * scale
+        elif self.settings.entry == "sum":
+            table = self.enter(fused[:, 0]) * scale
+            table = table if own is None else table + own
+        else:
+            views = self.enter(fused) * scale  # (n, V, d)
+            table = (views if own is None else views + own[:, None]).flatten(1)  # (n, 2d)
+        return table * (items > 0)[:, None]
+
+    def _encode(self, items: Tensor) -> Tensor:
+        """What `_fuse` gives for `items`. In training a step encodes only some of them anew.
+
+        The gradient of the encoder is a sum over items, so a random part of them, weighed by how many there are
+        for each of the part, estimates it without bias. The others keep the vectors of some steps ago; an epoch
+        starts with all of them fresh. This is what makes a step of DMESR hardly dearer than one of an ID table.
+        """
+        m = self.settings.items_per_step
+        if not self.training or m is None or len(items) <= m:
+            aligned, fused = self._fuse(items)
+            self._aligned = aligned[items > 0]
+            return fused
+        if self._fused is None:
+            with torch.no_grad():
+                every = torch.arange(self.n_items + 1, device=items.device)
+                self._fused = torch.cat([self._fuse(part)[1] for part in every.split(4096)])
+        rows = 1 + torch.randperm(len(items) - 1, device=items.device)[:m]  # row 0 is the padding
+        chosen = items[rows]
+        self._aligned, fused = self._fuse(chosen)
+        self._fused[chosen] = fused.detach().to(self._fused.dtype)
+        weight = (len(items) - 1) / m
+        fused = fused.detach() * (1 - weight) + fused * weight  # the same value, `weight` times the gradient
+        return self._fused[items].index_copy(0, rows, fused.to(self._fused.dtype))
+
+    def _fuse(self, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Aligned views (n, V, d), fused views (n, V, d); of the latter their sum, (n, 1, d), if only that enters."""
+        aligned, fused = self.encoder(items)
+        return aligned, fused.sum(1, keepdim=True) if self.settings.entry == "sum" else fused
+
+    def side_loss(self) -> Tensor | None:
+        s = self.settings
+        if not s.align or s.alpha == 0 or len(s.views) < 2 or self._aligned is None:
+            return None
+        return s.alpha * info_nce(self._aligned[:, 0], self._aligned[:, 1], self.temperature())

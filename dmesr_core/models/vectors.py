@@ -1,0 +1,52 @@
+"""Item vectors as models take them: standardised columns, principal components."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def standardise(vectors: Tensor) -> Tensor:
+    """Zero mean, unit variance per column over the items (rows 1 …); row 0 stays zero. (N+1, F)
+
+    MLLM vectors share a large common direction; without this every item looks alike to a cosine.
+    """
+    vectors = vectors.float()
+    mean, std = vectors[1:].mean(0), vectors[1:].std(0)
+    out = (vectors - mean) / std.clamp(min=1e-6)
+    out[0] = 0
+    return out
+
+
+def token_components(fine: Tensor, mask: Tensor, width: int) -> Tensor:
+    """Token states (N+1, L, d_f) in their `width` main directions, unit variance overall: (N+1, L, width).
+
+    The fusion reads every token of every item at every step: fewer columns, less to read. 0 keeps all columns.
+    """
+    tokens = fine[mask]  # (tokens, d_f)
+    centred = (fine - tokens.mean(0)) * mask[..., None]
+    if 0 < width < fine.shape[2]:
+        _, directions = torch.linalg.eigh(centred[mask].T @ centred[mask])  # ascending
+        centred = centred @ directions[:, -width:].flip(1)
+    return centred / centred[mask].std().clamp(min=1e-6)
+
+
+def leading_eigenvectors(matrix: Tensor, k: int, generator: torch.Generator, rounds: int = 8) -> tuple[Tensor, Tensor]:
+    """The k largest eigenvalues (k,) of a symmetric matrix and their vectors (n, k), by subspace iteration."""
+    basis = torch.linalg.qr(torch.randn(len(matrix), min(2 * k, len(matrix)), generator=generator)).Q
+    for _ in range(rounds):
+        basis = torch.linalg.qr(matrix @ basis).Q
+    values, vectors = torch.linalg.eigh(basis.T @ matrix @ basis)  # ascending
+    return values.flip(0)[:k], (basis @ vectors.flip(1))[:, :k]
+
+
+def principal_components(vectors: Tensor, width: int) -> Tensor:
+    """Centred vectors (N+1, F) in their `width` main directions, unit variance overall: (N+1, width).
+
+    Where there are fewer than `width` directions, the last columns are zero.
+    """
+    _, directions = torch.linalg.eigh(vectors[1:].T @ vectors[1:])  # ascending
+    out = vectors @ directions.flip(1)[:, :width]
+    out = out / out[1:].std().clamp(min=1e-6)
+    return F.pad(out, (0, width - out.shape[1]))

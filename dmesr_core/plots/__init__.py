@@ -1,0 +1,1 @@
+"""Plots: every figure of the book, in one style."""

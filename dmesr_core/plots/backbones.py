@@ -1,0 +1,93 @@
+"""Plots of backbones: who may look at whom, as a drawing and as it is found in a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+
+from dmesr_core.plots.style import FAINT, INK, look
+
+IN, STATE, OUT = look(0).colour, look(2).colour, look(5).colour
+
+
+def three(steps: int = 4) -> Figure:
+    """Three readers of one history side by side: recurrent, causal, and both ways with one item hidden."""
+    fig, axes = plt.subplots(1, 3, figsize=(7.6, 2.9))
+    _recurrent(axes[0], steps)
+    _causal(axes[1], steps)
+    _both_ways(axes[2], steps, hidden=steps - 2)
+    for ax, title in zip(axes, ("GRU4Rec", "SASRec", "BERT4Rec"), strict=True):
+        ax.set(xlim=(-0.6, steps - 0.4), ylim=(-0.75, 2.75), title=title)
+        ax.axis("off")
+    plt.close(fig)
+    return fig
+
+
+def influence(maps: Mapping[str, np.ndarray]) -> Figure:
+    """How much the output at each position (row) depends on each item of the history (column).
+
+    Args:
+        maps: name -> (T, T), rows scaled to a largest value of 1 by this function; an empty cell means none at all.
+    """
+    fig, axes = plt.subplots(1, len(maps), figsize=(7.6, 2.9), squeeze=False)
+    for (name, values), ax in zip(maps.items(), axes.flat, strict=True):
+        share = values / np.maximum(values.max(axis=1, keepdims=True), 1e-12)
+        image = ax.imshow(np.where(values > 0, share, np.nan), cmap="cividis_r", norm=PowerNorm(0.4, 0, 1))
+        ticks = range(len(values))
+        ax.set_xticks(ticks, [str(t + 1) for t in ticks])
+        ax.set_yticks(ticks, [str(t + 1) for t in ticks])
+        ax.set(title=name, xlabel="item that is changed")
+        ax.grid(visible=False)
+    axes[0, 0].set_ylabel("position that answers")
+    fig.colorbar(image, ax=list(axes.flat), shrink=0.8, label="influence (largest of the row: 1)")
+    plt.close(fig)
+    return fig
+
+
+def _recurrent(ax: Axes, steps: int) -> None:
+    for t in range(steps):
+        _box(ax, t, 0, f"$i_{{{t + 1}}}$", IN)
+        _box(ax, t, 1, f"$h_{{{t + 1}}}$", STATE)
+        _box(ax, t, 2, f"$\\hat{{i}}_{{{t + 2}}}$", OUT)
+        _arrow(ax, t, 0, t, 1)
+        _arrow(ax, t, 1, t, 2)
+        if t:
+            ax.annotate("", (t - 0.3, 1), (t - 0.7, 1), arrowprops=dict(arrowstyle="->", color=STATE, lw=1.6))
+    ax.text(steps / 2 - 0.5, -0.65, "one memory, passed on", ha="center", fontsize=9)
+
+
+def _causal(ax: Axes, steps: int) -> None:
+    for t in range(steps):
+        _box(ax, t, 0, f"$i_{{{t + 1}}}$", IN)
+        _box(ax, t, 2, f"$\\hat{{i}}_{{{t + 2}}}$", OUT)
+        for s in range(t + 1):
+            _arrow(ax, s, 0, t, 2)
+    ax.text(steps / 2 - 0.5, -0.65, "each looks at all before it", ha="center", fontsize=9)
+
+
+def _both_ways(ax: Axes, steps: int, hidden: int) -> None:
+    for t in range(steps):
+        _box(ax, t, 0, "?" if t == hidden else f"$i_{{{t + 1}}}$", IN, "--" if t == hidden else "-")
+        if t == hidden:
+            _box(ax, t, 2, f"$\\hat{{i}}_{{{t + 1}}}$", OUT)
+        for s in range(steps):
+            _arrow(ax, s, 0, t, 2, INK if t == hidden else FAINT)
+    ax.text(steps / 2 - 0.5, -0.65, "the hidden one looks both ways", ha="center", fontsize=9)
+
+
+def _box(ax: Axes, x: float, y: float, text: str, colour: str, line: str = "-") -> None:
+    ax.add_patch(
+        FancyBboxPatch((x - 0.25, y - 0.25), 0.5, 0.5, boxstyle="round,pad=0.02", facecolor="white",
+                       edgecolor=colour, lw=1.5, ls=line, zorder=3)
+    )  # fmt: skip
+    ax.text(x, y, text, ha="center", va="center", fontsize=11, zorder=4)
+
+
+def _arrow(ax: Axes, x: float, y: float, to_x: float, to_y: float, colour: str = INK) -> None:
+    ax.annotate("", (to_x, to_y - 0.29), (x, y + 0.29), arrowprops=dict(arrowstyle="->", color=colour, lw=0.9))

@@ -1,0 +1,109 @@
+"""Plots of a hidden process: how it makes a log, and what can be known of it from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, FancyBboxPatch
+
+from dmesr_core.errors import DataError
+from dmesr_core.plots.data import Picture, show_picture
+from dmesr_core.plots.style import FAINT, INK, look
+
+HIDDEN, TASTE, PULL = look(0).colour, look(2).colour, look(5).colour
+
+
+def hidden_markov(pictures: Sequence[Picture] = (), steps: int = 4) -> Figure:
+    """A shopper as a hidden Markov model: types above, purchases below, what leads to what as arrows.
+
+    Args:
+        pictures: of the first purchases, drawn into their boxes; the last box is the one to predict.
+    """
+    if steps < 2 or len(pictures) >= steps:
+        raise DataError(f"wanted at least 2 steps and fewer pictures than steps, got {steps} and {len(pictures)}")
+    fig, ax = plt.subplots(figsize=(7.6, 3.5))
+    ax.set(xlim=(-1.05, 2 * steps - 0.7), ylim=(-0.75, 2.75), aspect="equal")
+    ax.axis("off")
+    for t in range(steps):
+        x, last = 2.0 * t, t == steps - 1
+        ax.add_patch(Circle((x, 2.1), 0.38, facecolor="white", edgecolor=HIDDEN, lw=2))
+        ax.text(x, 2.1, f"$z_{{{t + 1}}}$", ha="center", va="center", fontsize=13)
+        box = FancyBboxPatch((x - 0.5, -0.5), 1, 1, boxstyle="round,pad=0.02", facecolor="white",
+                             edgecolor=INK, lw=1.4, ls="--" if last else "-")  # fmt: skip
+        ax.add_patch(box)
+        if t < len(pictures):
+            show_picture(inset := ax.inset_axes((x - 0.46, -0.46, 0.92, 0.92), transform=ax.transData), pictures[t])
+            inset.axis("off")
+        else:
+            ax.text(x, 0, "?" if last else f"$x_{{{t + 1}}}$", ha="center", va="center", fontsize=20 if last else 13)
+        _arrow(ax, (x, 1.7), (x, 0.55), TASTE, "-")
+        if t:
+            _arrow(ax, (x - 1.6, 2.1), (x - 0.4, 2.1), HIDDEN, "-")
+            _arrow(ax, (x - 1.45, 0), (x - 0.55, 0), PULL, "--")
+    ax.text(1, 2.22, "drift", ha="center", va="bottom", color=HIDDEN, fontsize=9)
+    ax.text(0.1, 1.12, "taste", ha="left", va="center", color=TASTE, fontsize=9)
+    ax.text(1, 0.1, "pull", ha="center", va="bottom", color=PULL, fontsize=9)
+    ax.text(-0.98, 2.1, "type\n(hidden)", ha="center", va="center", fontsize=9)
+    ax.text(-0.98, 0, "purchase\n(seen)", ha="center", va="center", fontsize=9)
+    plt.close(fig)
+    return fig
+
+
+def belief_map(belief: np.ndarray, pictures: Sequence[Picture]) -> Figure:
+    """How belief over hidden types moves as purchases come in.
+
+    Args:
+        belief: (T + 1, K) probabilities; row t is the belief after t purchases, rows sum to 1.
+        pictures: of the T purchases, drawn above the column that they lead to.
+    """
+    belief = np.asarray(belief, dtype=float)
+    if belief.ndim != 2 or len(belief) != len(pictures) + 1:
+        raise DataError(
+            f"a belief {belief.shape} does not fit {len(pictures)} pictures: wanted one row more than those"
+        )
+    steps, kinds = belief.shape
+    if not np.allclose(belief.sum(1), 1, atol=1e-6):
+        raise DataError("each row of a belief must sum to 1")
+    fig, ax = plt.subplots(figsize=(7.4, 3.7))
+    image = ax.imshow(belief.T, aspect="auto", vmin=0, vmax=1, origin="lower", cmap="Blues")
+    ax.set_xticks(range(steps))
+    ax.set_yticks(range(kinds), [str(kind + 1) for kind in range(kinds)])
+    ax.set_xlabel("purchases seen so far")
+    ax.set_ylabel("type")
+    ax.grid(visible=False)
+    ax.vlines(np.arange(steps - 1) + 0.5, -0.5, kinds - 0.5, color=FAINT, lw=0.5)
+    fig.colorbar(image, ax=ax, label="probability", pad=0.02)
+    for t, picture in enumerate(pictures, start=1):
+        # In units of the x axis a column is 1 wide; above the axes, in units of its height.
+        inset = ax.inset_axes((t - 0.47, 1.02, 0.94, 0.3), transform=ax.get_xaxis_transform())
+        show_picture(inset, picture)
+        inset.set_anchor("S")
+        inset.axis("off")
+    plt.close(fig)
+    return fig
+
+
+def launches(on_sale: np.ndarray, events: np.ndarray) -> Figure:
+    """Week by week: items on sale (left) and events in the log (right), each (weeks,)."""
+    if np.shape(on_sale) != np.shape(events):
+        raise DataError(f"{np.shape(on_sale)} weeks of items do not fit {np.shape(events)} weeks of events")
+    fig, (left, right) = plt.subplots(1, 2, figsize=(7.4, 2.6))
+    weeks = np.arange(len(on_sale))
+    left.step(weeks, on_sale, where="mid", color=look(0).colour, lw=2)
+    left.set_ylim(0, 1.08 * np.max(on_sale))
+    left.set_ylabel("items on sale")
+    right.bar(weeks, events, width=0.85, color=look(4).colour)
+    right.set_ylabel("purchases")
+    for ax in (left, right):
+        ax.set_xlabel("week")
+        ax.grid(axis="x", visible=False)
+    plt.close(fig)
+    return fig
+
+
+def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], colour: str, style: str) -> None:
+    ax.annotate("", end, start, arrowprops=dict(arrowstyle="-|>", color=colour, lw=1.6, ls=style, shrinkA=0, shrinkB=0))

@@ -1,0 +1,77 @@
+"""Maps: many vectors laid out in two dimensions, both views of each item in one picture."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dmesr_core.errors import DataError
+from dmesr_core.plots.mllm import drawable
+from dmesr_core.plots.style import FAINT, INK, PICTURE, TEXT
+
+
+def two_dimensions(picture: np.ndarray, text: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Both views, (n, d) each, laid out together by UMAP on their cosines: two arrays (n, 2).
+
+    Source: McInnes, Healy and Melville 2018. Near points are alike; distances between far ones say little.
+    """
+    both = np.concatenate([picture, text]).astype(np.float32)  # (2n, d)
+    if len(both) < 10:
+        raise DataError(f"UMAP needs at least 5 items, got {len(picture)}")
+    threads = torch.get_num_threads()
+    with warnings.catch_warnings():
+        # Said by some versions of umap-learn about their own needs, at import and at fit.
+        warnings.filterwarnings("ignore", message=".*force_all_finite.*", category=FutureWarning)
+        warnings.filterwarnings("ignore", message="Tensorflow not installed", category=ImportWarning)
+        from umap import UMAP
+
+        near = min(15, len(both) - 1)
+        layout = UMAP(metric="cosine", n_neighbors=near, min_dist=0.2, init="pca", random_state=seed, n_jobs=1)
+        flat = layout.fit_transform(both)
+    torch.set_num_threads(threads)  # UMAP's numba raises it behind torch's back: twenty times slower on busy cores
+    return flat[: len(picture)], flat[len(picture) :]
+
+
+def umap_panels(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], groups: Sequence[str] | None = None) -> Figure:
+    """Items in two dimensions, each as a disc (picture view) and a square (text view) joined by a faint line.
+
+    Args:
+        panels: title -> (picture (n, 2), text (n, 2)).
+        groups: n names, such as categories: they colour the points, and are written where their points are.
+    """
+    fig, axes = plt.subplots(1, len(panels), figsize=(4.7 * len(panels), 4.8), squeeze=False)
+    names = sorted(set(groups)) if groups is not None else []
+    palette = plt.get_cmap("turbo")(np.linspace(0.05, 0.95, max(2, len(names))))
+    for ax, (title, (picture, text)) in zip(axes[0], panels.items(), strict=True):
+        ax.plot(*np.stack([picture, text], axis=1).T, color=FAINT, linewidth=0.4, alpha=0.7, zorder=1)
+        for xy, view, marker, plain in ((picture, "picture", "o", PICTURE), (text, "text", "s", TEXT)):
+            colours = palette[[names.index(g) for g in groups]] if groups is not None else plain
+            face = colours if view == "picture" else "white"
+            ax.scatter(*xy.T, s=13, marker=marker, facecolors=face, edgecolors=colours, linewidths=0.9, label=view)
+        for name in names:
+            here = np.array([g == name for g in groups or ()])
+            _name_group(ax, name, picture[here], text[here], np.ptp(np.concatenate([picture, text]), axis=0))
+        ax.set_title(title)
+        ax.set(xticks=[], yticks=[], xlabel="UMAP 1", ylabel="UMAP 2")
+    ink: Any = dict(linestyle="", color=INK, markersize=5)
+    keys = [plt.Line2D([], [], marker="o", **ink), plt.Line2D([], [], marker="s", markerfacecolor="white", **ink)]
+    fig.legend(keys, ["picture view", "text view"], loc="outside lower center", ncols=2)
+    plt.close(fig)
+    return fig
+
+
+def _name_group(ax: Axes, name: str, picture: np.ndarray, text: np.ndarray, size: np.ndarray) -> None:
+    """Write a group's name where its points are: once, or at each view where the two lie apart."""
+    places = [np.median(picture, axis=0), np.median(text, axis=0)]
+    if np.linalg.norm((places[0] - places[1]) / size) < 0.25:
+        places = [np.median(np.concatenate([picture, text]), axis=0)]
+    box = dict(boxstyle="round,pad=0.15", facecolor="white", edgecolor="none", alpha=0.75)
+    for place in places:
+        ax.annotate(drawable(name), place, ha="center", va="center", fontsize=7.5, zorder=4, bbox=box)

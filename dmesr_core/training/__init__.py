@@ -1,0 +1,1 @@
+"""Training: settings, losses and the loop."""

@@ -1,0 +1,146 @@
+"""What a chapter gets, and where its numbers go."""
+
+from __future__ import annotations
+
+import json
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+
+from dmesr_core.book import chapter
+from dmesr_core.errors import DataError, SettingsError
+
+
+@pytest.fixture(autouse=True)
+def outside(monkeypatch, tmp_path):
+    """No settings from the environment, a cache of our own, and figures elsewhere keep their style."""
+    for name in ("DMESR_PROFILE", chapter.NUMBERS_FILE, chapter.RECORDS):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DMESR_CACHE", str(tmp_path / "cache"))
+    with matplotlib.rc_context():
+        yield
+
+
+def test_the_environment_chooses_the_profile_only_where_the_notebook_does_not(monkeypatch):
+    assert chapter.start("c").profile.name == "cpu"
+    monkeypatch.setenv("DMESR_PROFILE", "smoke")
+    assert chapter.start("c").profile.name == "smoke"
+    assert chapter.start("c", profile="gpu").profile.name == "gpu"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"profile": "big"}, "unknown profile 'big': choose one of smoke, cpu, gpu"),
+        ({"data": "amazon"}, "unknown data 'amazon'"),
+        ({"data": "movielens"}, "needs data_dir"),
+        ({"data": "movielens", "data_dir": "no/such/folder"}, "got 'no/such/folder'"),
+    ],
+)
+def test_wrong_settings(settings, message):
+    with pytest.raises(SettingsError, match=message):
+        chapter.start("c", **settings)
+
+
+def test_an_unknown_profile_in_the_environment(monkeypatch):
+    monkeypatch.setenv("DMESR_PROFILE", "huge")
+    with pytest.raises(SettingsError, match="unknown profile 'huge'"):
+        chapter.start("c")
+
+
+def test_numbers_keep_full_precision_in_the_file(tmp_path, monkeypatch):
+    monkeypatch.setenv(chapter.NUMBERS_FILE, str(tmp_path / "deep" / "c.json"))
+    this = chapter.start("c", profile="smoke", seed=3)
+    this.glue("third", 1 / 3, ".2f")
+    this.glue("interval", (np.float32(0.5), 1), ".1f")
+    this.record("table", {"a": {"mean": torch.tensor(2.0)}, 1: np.arange(2), "none": None})
+    file = this.finish()
+    content = json.loads(file.read_text())
+    assert file == tmp_path / "deep" / "c.json"
+    assert content["numbers"]["third"] == 1 / 3
+    assert content["numbers"]["interval"] == [0.5, 1]
+    assert content["numbers"]["table"] == {"a": {"mean": 2.0}, "1": [0, 1], "none": None}
+    assert (content["chapter"], content["profile"], content["seed"]) == ("c", "smoke", 3)
+
+
+def test_without_a_runner_the_numbers_go_to_the_cache(tmp_path):
+    file = chapter.start("c", profile="smoke").finish()
+    assert file == tmp_path / "cache" / "numbers" / "smoke" / "c.json"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), [1.0, float("nan")], {"a": np.inf}])
+def test_numbers_are_finite(value):
+    with pytest.raises(DataError, match="finite"):
+        chapter.start("c").record("x", value)
+
+
+def test_other_objects_are_no_numbers():
+    with pytest.raises(DataError, match=r"the number \"x\['a'\]\" is a set"):
+        chapter.start("c").record("x", {"a": {1}})
+
+
+@pytest.mark.parametrize("name", ["", "1x", "a b", "a`b", "a:b"])
+def test_names_that_the_prose_could_not_use(name):
+    with pytest.raises(SettingsError, match="cannot name a number"):
+        chapter.start("c").glue(name, 1)
+
+
+def test_a_name_is_used_once():
+    this = chapter.start("c")
+    this.glue("ndcg@10", 0.5)
+    with pytest.raises(SettingsError, match="'ndcg@10' is there already"):
+        this.record("ndcg@10", 0.6)
+
+
+def test_a_table_cannot_be_glued():
+    with pytest.raises(SettingsError, match="glue one number at a time"):
+        chapter.start("c").glue("table", {"a": 1})
+
+
+def test_in_a_plain_notebook_the_number_is_printed(monkeypatch, capsys):
+    monkeypatch.setitem(__import__("sys").modules, "myst_nb", None)  # as in Colab: importing it fails
+    this = chapter.start("c")
+    this.glue("share", 0.1234, ".1%")
+    this.glue("interval", (0.1, 0.2), ".2f")
+    assert capsys.readouterr().out == "share = 12.3%\ninterval = [0.10, 0.20]\n"
+
+
+def test_records_of_other_chapters(tmp_path, monkeypatch):
+    assert chapter.run_records() == []
+    (tmp_path / "a.stamp.json").write_text('{"chapter": "a"}')
+    files = [str(tmp_path / f"{name}.stamp.json") for name in "ab"]
+    monkeypatch.setenv(chapter.RECORDS, __import__("os").pathsep.join(files))
+    monkeypatch.setattr(chapter, "_read_files", set())
+    assert chapter.run_records() == [{"chapter": "a"}]
+    assert {file.name for file in chapter._read_files} == {"a.stamp.json", "b.stamp.json"}  # the missing one too
+
+
+def test_the_data_set_is_made_once(monkeypatch):
+    made = []
+    monkeypatch.setattr("dmesr_core.data.datasets.load", lambda *settings: made.append(settings) or object())
+    this = chapter.start("c", profile="smoke", seed=7)
+    assert this.dataset() is this.dataset()
+    assert made == [("bazaar", "smoke", 7, None)]
+
+
+def test_tiny_stands_for_the_shipped_model():
+    from dmesr_core.features import tiny_mllm
+
+    assert chapter.mllm_name("tiny") == str(tiny_mllm.checkpoint_folder())
+    assert chapter.mllm_name("owner/model") == "owner/model"
+
+
+def test_a_benchmark_is_read_from_the_checkout_then_from_the_package_and_may_be_absent(tmp_path, monkeypatch):
+    package = tmp_path / "dmesr_core"
+    (package / "results").mkdir(parents=True)
+    (tmp_path / "benchmarks").mkdir()
+    monkeypatch.setattr(chapter, "__file__", str(package / "book" / "chapter.py"))
+    monkeypatch.setattr(chapter, "_read_files", set())
+    assert chapter.benchmark("peers") is None
+    (package / "results" / "bench_peers.json").write_text('{"from": "package"}')
+    assert chapter.benchmark("peers") == {"from": "package"}
+    (tmp_path / "benchmarks" / "peers.json").write_text('{"from": "checkout"}')
+    assert chapter.benchmark("peers") == {"from": "checkout"}
+    assert {file.name for file in chapter._read_files} == {"peers.json", "bench_peers.json"}

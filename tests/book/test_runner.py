@@ -1,0 +1,145 @@
+"""The runner on small books: strict, resuming, and showing where it is."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+from helpers.mini_book import FINISH, book, code, notebook
+
+from dmesr_core.book import runner, stamps
+from dmesr_core.book.runner import RunSettings, run_book
+from dmesr_core.errors import BookError, SettingsError
+
+
+@pytest.fixture(autouse=True)
+def outside(monkeypatch):
+    """No settings from the environment."""
+    for name in ("DMESR_PROFILE", "DMESR_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def run(root, wanted=None, **settings):
+    """Run a book in `smoke`; how many chapters ran, and the lines of progress."""
+    lines: list[str] = []
+    ran = run_book(RunSettings(root, **{"profile": "smoke", **settings}), wanted, lines.append)
+    return ran, lines
+
+
+def test_a_book_runs_once_and_then_only_what_changed(tmp_path, monkeypatch):
+    first = notebook("import dmesr_core.errors\nprint(profile, seed)", FINISH)
+    second = notebook("import os\nprint(os.getcwd())\nprint(os.environ['DMESR_CACHE'])", FINISH)
+    root = book(tmp_path / "b{0}ok", first=first, second=second)  # papermill would take {0} for a placeholder
+
+    ran, lines = run(root)
+    assert ran == 2
+    assert lines[0] == "[1/2] first: running (never run)"
+    assert lines[1].startswith("[1/2] first: done in ")
+    folder = root / "_build" / "executed" / "smoke"
+    kept = {f.name for f in folder.iterdir()}
+    assert kept == {f"{n}{end}" for n in ("first", "second") for end in (".ipynb", ".json", ".stamp.json")}
+
+    executed = nbformat.read(folder / "first.ipynb", as_version=4)
+    nbformat.validate(executed)
+    assert executed.cells[2].metadata.tags == ["injected-parameters", "remove-cell"]
+    assert executed.cells[3].outputs[0].text == "smoke 0\n"
+    assert len(executed.cells) == 5  # title, parameters, injected, two of its own: nothing of the runner's
+    assert "papermill" not in str(executed.metadata) + str([cell.metadata for cell in executed.cells])
+    place, cache = nbformat.read(folder / "second.ipynb", as_version=4).cells[3].outputs[0].text.split()
+    assert Path(place) == (root / "_build" / "work" / "smoke").resolve()
+    assert Path(cache) == (root / "_build" / "cache").resolve()
+    assert "DMESR_CACHE" not in os.environ
+
+    record = json.loads((folder / "first.stamp.json").read_text())
+    assert "errors.py" in record["modules"]
+    assert "train.py" not in record["modules"]
+    assert {"seconds", "versions", "device", "commit", "started"} <= set(record)
+
+    assert run(root) == (0, ["[1/2] first: up to date", "[2/2] second: up to date"])
+
+    hashes = stamps.package_hashes()
+    monkeypatch.setattr(stamps, "package_hashes", lambda: {**hashes, "errors.py": "new"})
+    assert runner.stale(root / "book" / "first.ipynb", RunSettings(root, "smoke")) == "dmesr_core/errors.py changed"
+    assert runner.stale(root / "book" / "second.ipynb", RunSettings(root, "smoke")) == ""
+
+
+def test_a_failure_names_chapter_cell_and_message_and_keeps_what_ran_before(tmp_path):
+    root = book(tmp_path, good=notebook(FINISH), bad=notebook("a = 1", "b = a / 0  # here", FINISH))
+    with pytest.raises(BookError, match=r"bad, cell 4 \(b = a / 0  # here\) failed: ZeroDivisionError: division by"):
+        run(root)
+    folder = tmp_path / "_build" / "executed" / "smoke"
+    assert (folder / "good.ipynb").is_file()
+    assert (folder / "bad.failed.ipynb").is_file()
+    assert not (folder / "bad.ipynb").exists()
+
+    book(tmp_path, good=notebook(FINISH), bad=notebook("a = 1", FINISH))
+    ran, lines = run(root)
+    assert (ran, lines[0]) == (1, "[1/2] good: up to date")
+    assert not (folder / "bad.failed.ipynb").exists()
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("import sys\nsys.exit(0)", r"c, cell 3 \(import sys\) left early: SystemExit: 0"),
+        ("import os\nos._exit(1)", r"c, cell 3 \(import os\): the kernel died"),
+        ("import warnings\nwarnings.warn('look out')", "cell 3 .* warned: .*UserWarning: look out"),
+    ],
+)
+def test_what_papermill_lets_pass_or_says_badly(tmp_path, cell, message):
+    with pytest.raises(BookError, match=message):
+        run(book(tmp_path, c=notebook(cell, FINISH)))
+
+
+def test_a_cell_that_takes_too_long(tmp_path):
+    with pytest.raises(BookError, match=r"c, cell 3 \(import time\): took longer than 2 s"):
+        run(book(tmp_path, c=notebook("import time\ntime.sleep(60)", FINISH)), cell_timeout=2)
+
+
+def test_a_chapter_must_finish(tmp_path):
+    with pytest.raises(BookError, match=r"c wrote no numbers: its last cell must call finish\(\)"):
+        run(book(tmp_path, c=notebook("a = 1")))
+
+
+def test_a_skipped_cell_is_an_error(tmp_path):
+    with pytest.raises(BookError, match=r"c, cell 3 \(a = 1\) did not run"):
+        run(book(tmp_path, c=notebook(code("a = 1", "skip-execution"), FINISH)))
+
+
+def test_everything_is_checked_before_anything_runs(tmp_path):
+    root = book(tmp_path, good=notebook(FINISH), bad=notebook(FINISH, parameters=None))
+    with pytest.raises(SettingsError, match="bad: one code cell must be tagged"):
+        run(root)
+    with pytest.raises(SettingsError, match="good has no parameter 'sede': it has profile, data, data_dir, mllm, seed"):
+        run(root, more={"sede": 1})
+    assert not (tmp_path / "_build").exists()
+
+
+def test_wrong_settings(tmp_path):
+    with pytest.raises(SettingsError, match="unknown profile 'big'"):
+        RunSettings(tmp_path, profile="big")
+    with pytest.raises(SettingsError, match="needs a data folder that exists; got ''"):
+        RunSettings(tmp_path, data="movielens")
+
+
+def test_each_variant_has_its_folder(tmp_path):
+    def name(**settings):
+        return RunSettings(tmp_path, **settings).variant
+
+    assert name() == "cpu"
+    assert name(data="movielens", data_dir=str(tmp_path)) == "cpu-movielens"
+    assert name(profile="gpu", mllm="owner/a model", seed=2) == "gpu-owner-a-model-seed-2"
+
+
+def test_data_and_model_folders_count(tmp_path):
+    root = book(tmp_path / "book", c=notebook(FINISH))
+    data = tmp_path / "data"
+    data.mkdir()
+    settings = RunSettings(root, data="folder", data_dir=str(data), mllm=str(data))
+    before = runner._inputs(root / "book" / "c.ipynb", settings)
+    (data / "items.csv").write_text("id")
+    after = runner._inputs(root / "book" / "c.ipynb", settings)
+    assert {key for key in after if after[key] != before[key]} == {"the data folder", "the model folder"}

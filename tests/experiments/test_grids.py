@@ -1,0 +1,144 @@
+"""The named experiments: what they combine, in which order, and on what data."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from helpers.small_material import make_material
+
+from dmesr_core.errors import DataError, SettingsError
+from dmesr_core.experiments import grids, load
+from dmesr_core.experiments.grid import Block, Data, Grid, jobs
+from dmesr_core.experiments.grids import GRIDS, get, whole
+from dmesr_core.experiments.load import fewer_shoppers, materials
+from dmesr_core.experiments.variants import VARIANTS, needs_of
+
+
+@pytest.mark.parametrize("name", list(GRIDS))
+def test_every_grid_can_be_spelled_out(name):
+    grid = get(name)
+    for part in whole(grid):
+        for data, some in jobs(part).items():
+            assert len(set(map(str, some))) == len(some) or name.startswith(("losses", "care"))
+            assert all(needs_of(job.variant) is not None for job in some)
+            assert {job.grid for job in some} == {part.name}
+            assert data.split in ("leave-one-out", "global-time")
+
+
+def test_the_main_grid_compares_what_it_says():
+    parts = whole(get("three_backbones"))
+    assert len(parts) == 4
+    for part in parts:
+        (some,) = jobs(part).values()
+        trained = [job for job in some if job.name != "popularity"]
+        assert len(trained) == 3 * 7 * 5 and len(some) == len(trained) + 1
+        assert {job.backbone.name for job in trained} == {"sasrec", "gru4rec", "bert4rec"}
+        assert {job.name for job in trained} == set(grids._COMPARED) - {"popularity"}
+
+
+def test_seed_by_seed_and_longest_first():
+    (some,) = jobs(get("three_backbones_bazaar")).values()
+    assert [job.train.seed for job in some] == sorted(job.train.seed for job in some)
+    first = [job for job in some if job.train.seed == 0]
+    assert first[0].name == "llm_esr" and first[-1].name == "popularity"
+
+
+def test_ablations_change_one_thing_at_a_time():
+    some = jobs(get("ablations"))[Data("bazaar")]
+    for job in some:
+        if job.variant.kind == "dmesr":
+            assert len(job.variant.changes) <= 1
+    assert {"alpha=0.2", "temperature=0.5", "fine_tokens=4", "no_fusion"} <= {job.name for job in some}
+
+
+def test_fewer_shoppers_are_trained_for_as_many_steps():
+    steps, waits = {}, {}
+    for data, some in jobs(get("ablations")).items():
+        per_epoch = {math.ceil(data.share * load._SHOPPERS / job.train.batch_size) for job in some}
+        (steps[data.share],) = {n * job.train.epochs for n in per_epoch for job in some if job.name != "popularity"}
+        (waits[data.share],) = {n * job.train.patience for n in per_epoch for job in some if job.name != "popularity"}
+    assert set(steps) == {0.125, 0.25, 0.5, 1.0}
+    for found in (steps, waits):
+        assert found == pytest.approx(dict.fromkeys(found, found[1.0]), rel=0.05)
+
+
+def test_the_tiny_grid_has_every_cell_of_the_large_one():
+    for name in ("three_backbones_sparse", "ablations"):
+        large, tiny = get(name), get(name, "smoke")
+        cells = [{(d, j.name, j.backbone.name) for d, some in jobs(g).items() for j in some} for g in (large, tiny)]
+        assert cells[0] == cells[1]
+        assert tiny.mini and all(job.train.epochs == 2 for some in jobs(tiny).values() for job in some)
+
+
+def test_mistakes_are_named():
+    with pytest.raises(SettingsError, match="unknown grid 'everything': choose one of three_backbones"):
+        get("everything")
+    odd = Grid("odd", "", (Block((Data("bazaar"),), {"id_only": VARIANTS["id_only"]}, trains=({"losss": "ce"},)),))
+    with pytest.raises(SettingsError, match="grid 'odd': training has no setting losss"):
+        jobs(odd)
+    odd = Grid("odd", "", (Block((Data("bazaar"),), {"id_only": VARIANTS["id_only"]}, sizes={"depth": 2}),))
+    with pytest.raises(SettingsError, match="grid 'odd': a backbone has no setting depth"):
+        jobs(odd)
+
+
+def test_a_block_may_change_the_size_of_the_backbone():
+    for some in jobs(get("quality_toys")).values():
+        sizes = {(job.name, job.backbone.width, job.backbone.head, job.train.epochs) for job in some}
+        assert sizes == {
+            ("id_only", 64, False, 60), ("id_unit", 64, False, 60), ("id_once", 64, True, 30),
+            ("id_wide", 128, True, 30),
+        }  # fmt: skip
+
+
+def test_data_that_is_not_there_is_asked_for(monkeypatch, tmp_path):
+    monkeypatch.delenv("DMESR_DATA", raising=False)
+    with pytest.raises(SettingsError, match="three_backbones_movielens.*'movielens'.*--data-dir.*movielens_posters/"):
+        materials(get("three_backbones_movielens"))
+    monkeypatch.setenv("DMESR_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="movielens_posters: there is no such folder"):
+        materials(get("three_backbones_movielens"))
+
+
+def test_material_of_a_tiny_grid():
+    grid = get("ablations", "smoke")
+    found = materials(grid)
+    full, half = found[Data("bazaar")], found[Data("bazaar", share=0.5)]
+    assert full.features is half.features and full.facts is half.facts is not None
+    assert len(half.split.train) == round(0.5 * len(full.split.train))
+    assert (half.name, half.share) == ("bazaar", 0.5)
+    time = materials(get("three_backbones_time", "smoke"))[Data("bazaar", "global-time")]
+    assert time.split.name == "global-time" and time.facts is None
+
+
+def test_no_features_are_made_where_none_are_needed(monkeypatch):
+    monkeypatch.setattr(load, "extract", lambda *_: pytest.fail("extracted"))
+    only_ids = Block((Data("bazaar"),), {"a": VARIANTS["id_only"]})
+    plain = replace(get("three_backbones_bazaar", "smoke"), blocks=(only_ids,))
+    assert materials(plain)[Data("bazaar")].features is None
+
+
+def test_fewer_shoppers_ask_the_same_questions():
+    split = make_material().split
+    half, quarter = fewer_shoppers(split, 0.5), fewer_shoppers(split, 0.25)
+    assert fewer_shoppers(split, 1.0) is split
+    assert half.test is split.test and half.valid is split.valid
+    assert (len(half.train), len(quarter.train)) == (20, 10)
+    assert half.train_counts.sum() == half.train.lengths.sum() == len(half.train.items)
+    sequences = {tuple(s) for s in half.train}
+    assert all(tuple(s) in sequences for s in quarter.train)
+    with pytest.raises(SettingsError, match="share"):
+        fewer_shoppers(split, 0.0)
+
+
+def test_what_a_grid_does_not_know_counts_as_short():
+    odd = Grid("odd", "", (Block((Data("bazaar"),), {"id_only": VARIANTS["id_only"]}, ("sasrec", "mamba"), seeds=1),))
+    (some,) = jobs(odd).values()
+    assert {job.backbone.name for job in some} == {"sasrec", "mamba"}
+
+
+def test_grids_of_the_bazaar_read_no_folder():
+    folders = {name for name, grid in GRIDS.items() if any(load.reads_folder(part) for part in whole(grid))}
+    assert folders == {
+        "three_backbones", "three_backbones_movielens", "quality_beauty", "quality_toys", "losses_beauty"
+    }  # fmt: skip
+    assert not load.reads_folder(get("quality_beauty", "smoke"))

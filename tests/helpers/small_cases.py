@@ -1,0 +1,49 @@
+"""Small random ranking problems, and the plain, slow way to rank them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from dmesr_core.data.sequences import Cases, Sequences
+
+
+def make_cases(histories, targets, users=None):
+    targets = np.asarray(targets, dtype=np.int64)
+    users = np.arange(len(targets)) if users is None else np.asarray(users)
+    return Cases(Sequences.from_lists(histories), targets, np.zeros(len(targets)), users)
+
+
+def random_cases(n_cases, n_items, rng, repeat=0.3, longest=12):
+    """Cases with histories of 1..longest items, some items twice, some targets in their own history."""
+    histories = [rng.integers(1, n_items + 1, rng.integers(1, longest + 1)) for _ in range(n_cases)]
+    targets = rng.integers(1, n_items + 1, n_cases)
+    again = rng.random(n_cases) < repeat
+    targets[again] = [h[0] for h, a in zip(histories, again, strict=True) if a]
+    return make_cases(histories, targets)
+
+
+def scorer_of(scores):
+    """A scorer that knows the scores (C, N + 1) of all cases."""
+    scores = torch.as_tensor(scores)
+
+    def known(histories, case_indices):
+        assert len(histories) == len(case_indices)
+        return scores[torch.as_tensor(case_indices, device=scores.device)]
+
+    return known
+
+
+def plain_ranks(scores, cases, mask_seen, candidates=None):
+    """(greater, n_ties), one case and one item at a time."""
+    greater, ties = [], []
+    for c, target in enumerate(cases.targets):
+        above = same = 0
+        for item in range(1, scores.shape[1]):
+            allowed = item == target or not (mask_seen and item in cases.histories[c])
+            if allowed and (candidates is None or candidates[item]):
+                above += scores[c, item] > scores[c, target]
+                same += scores[c, item] == scores[c, target]
+        greater.append(above)
+        ties.append(same)
+    return np.array(greater), np.array(ties)

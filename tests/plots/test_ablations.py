@@ -1,0 +1,81 @@
+"""Plots of what carries a gain draw what they are given."""
+
+import numpy as np
+import pytest
+
+from dmesr_core.errors import DataError
+from dmesr_core.plots import ablations
+from dmesr_core.plots.style import look
+
+UP, OPEN = (0.02, 0.01, 0.03), (0.0, -0.01, 0.01)
+
+
+def texts(items):
+    return [t.get_text() for t in items]
+
+
+def test_parts_have_a_dot_where_a_variant_has_them():
+    fig = ablations.parts({"whole": ["eye", "ear"], "deaf": ["eye"]}, ["eye", "ear"])
+    (ax,) = fig.axes
+    full = [line for line in ax.lines if line.get_markerfacecolor() == look(0).colour]
+    assert [list(line.get_xdata()) for line in full] == [[0, 1], [0]]
+    assert texts(ax.get_yticklabels()) == ["whole", "deaf"]
+    with pytest.raises(DataError, match="nose"):
+        ablations.parts({"whole": ["nose"]}, ["eye"])
+
+
+def test_gains_stand_beside_their_parts_and_are_filled_where_zero_is_outside():
+    fig = ablations.parts({"whole": ["eye"], "a": [], "b": ["eye"]}, ["eye"], {"a": UP, "b": OPEN}, "difference")
+    left, right = fig.axes
+    lines = [c.lines[0] for c in right.containers]
+    assert [line.get_ydata()[0] for line in lines] == [1, 2]
+    assert [line.get_markerfacecolor() for line in lines] == [look(0).colour, "white"]
+    assert left.get_ylim() == right.get_ylim()
+    assert right.get_xlabel() == "difference"
+
+
+def test_settings_stand_in_order_with_the_default_marked():
+    fig = ablations.sensitivity({"alpha": {1.0: UP, 0.05: OPEN, 0.2: UP}}, {"alpha": 0.05}, "difference")
+    (ax,) = fig.axes
+    assert texts(ax.get_xticklabels()) == ["0.05", "0.2", "1"]
+    assert ax.containers[0].lines[0].get_ydata().tolist() == [0.0, 0.02, 0.02]
+    assert [line.get_xdata()[0] for line in ax.lines if line.get_linewidth() == 7] == [0]
+    with pytest.raises(DataError, match="nothing to draw"):
+        ablations.sensitivity({}, {}, "")
+
+
+def test_amounts_run_along_a_logarithmic_axis_from_zero():
+    (ax,) = ablations.amounts({"ID only": {100: UP, 400: OPEN}, "DMESR": {100: UP}}, "shoppers", "NDCG@10").axes
+    assert ax.get_xscale() == "log"
+    assert ax.get_ylim()[0] == 0
+    assert texts(ax.get_legend().get_texts()) == ["ID only", "DMESR"]
+    assert ax.lines[0].get_xdata().tolist() == [100, 400]
+
+
+def test_facts_are_shown_group_by_group():
+    nothing = {"colour": 0.0, "series": 0.0, "category": 0.25}
+    table = {"DMESR": {"colour": 0.9, "series": 0.1, "category": 1.0}, "ID only": nothing}
+    fig = ablations.recovered({"known": table}, {"seen": ["colour"], "read": ["series"], "both": ["category"]})
+    ax = fig.axes[0]
+    assert texts(ax.get_yticklabels()) == ["colour", "series", "category"]
+    np.testing.assert_allclose(ax.images[0].get_array(), [[0.9, 0], [0.1, 0], [1, 0.25]])
+    assert {"seen", "read", "both", "0.25"} <= set(texts(ax.texts))
+
+
+def test_shares_add_up_and_name_the_number_of_cases():
+    fig = ablations.shares({"right": {"taste": 0.7, "luck": 0.3}, "wrong": {"luck": 1.0}}, {"right": 1200, "wrong": 3})
+    (ax,) = fig.axes
+    assert texts(ax.get_yticklabels()) == ["right\n1,200 cases", "wrong\n3 cases"]
+    ends = [max(p.get_x() + p.get_width() for p in ax.patches if abs(p.get_y() + 0.33 - y) < 0.1) for y in (0, 1)]
+    assert ends == pytest.approx([1, 1])
+    assert texts(fig.legends[0].get_texts()) == ["taste", "luck"]
+
+
+def test_quality_never_falls_with_time():
+    runs = [(np.array([1.0, 2.0, 3.0]), np.array([0.1, 0.3, 0.2]))]
+    fig = ablations.against_time({"Bazaar": {"ce": runs}, "Beauty": {"bce": runs, "ce": runs}}, "NDCG@10")
+    assert fig.axes[0].lines[0].get_ydata().tolist() == [0.1, 0.3, 0.3]
+    assert fig.axes[1].lines[0].get_color() == look(1).colour  # a name looks alike in all panels
+    assert texts(fig.legends[0].get_texts()) == ["ce", "bce"]
+    with pytest.raises(DataError, match="nothing to draw"):
+        ablations.against_time({}, "NDCG@10")
