@@ -31,8 +31,8 @@ def measure(world_seed: int, n_seeds: int, profile: str) -> dict:
     store = files.cache_dir() / "experiments"
     results, _ = sweep.compare_variants(MODELS, material, range(n_seeds), None, train, store)
     popularity = scorers.popularity_scorer(split.train_counts)
-    results["popularity"] = metrics.evaluate(popularity, split.test, split.n_items, name="popularity")
-    results["ceiling"] = metrics.evaluate(world.ceiling(split.test), split.test, split.n_items, name="ceiling")
+    results["popularity"] = metrics.evaluate_cases(popularity, split.test, split.n_items, name="popularity")
+    results["ceiling"] = metrics.evaluate_cases(world.ceiling(split.test), split.test, split.n_items, name="ceiling")
     per_case = {name: result.per_case["ndcg@10"] for name, result in results.items()}
     ends = per_case["popularity"], per_case["ceiling"]
     rare = metrics.groups(split, split.test)["tail+cold"]
@@ -42,7 +42,7 @@ def measure(world_seed: int, n_seeds: int, profile: str) -> dict:
         "ndcg@10": {n: [results[n].mean()["ndcg@10"], *results[n].interval()["ndcg@10"]] for n in results},
         "gain_over_id": list(bootstrap.paired_bootstrap(per_case["dmesr"], per_case["id_only"])),
         "gap_to_ceiling": list(bootstrap.paired_bootstrap(per_case["ceiling"], per_case["dmesr"])),
-        "road": {n: bootstrap.road_interval(per_case[n], *ends)[0] for n in MODELS},
+        "road": {n: bootstrap.normalised_gain_interval(per_case[n], *ends)[0] for n in MODELS},
         "tail_and_cold": {n: results[n].where(rare, "tail+cold").mean()["ndcg@10"] for n in MODELS},
         "seconds": round(time.perf_counter() - began, 1),
     }

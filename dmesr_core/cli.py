@@ -14,7 +14,7 @@ from dmesr_core.files import cache_dir
 
 if TYPE_CHECKING:  # the help comes at once: torch is loaded by those who need it
     from dmesr_core.experiments.grid import Grid
-    from dmesr_core.experiments.records import Row
+    from dmesr_core.experiments.records import RunRecord
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -98,7 +98,7 @@ def _write_descriptions(file: Path, ids: tuple[str, ...], features: Any) -> None
 def _experiment(options: argparse.Namespace) -> None:
     from dmesr_core.experiments import grids
     from dmesr_core.experiments.grid import jobs
-    from dmesr_core.experiments.records import read_rows
+    from dmesr_core.experiments.records import read_records
     from dmesr_core.experiments.sweep import results_file, run_grid
 
     if options.list or not options.grid:
@@ -111,10 +111,10 @@ def _experiment(options: argparse.Namespace) -> None:
         raise SettingsError(f"{options.grid} writes a file for each of its {len(parts)} parts: run one part with --out")
     written = options.profile != "smoke" or bool(options.out)
     files = {part.name: Path(options.out) if options.out else results_file(part.name) for part in parts}
-    there: list[Row] = []
+    there: list[RunRecord] = []
     for file in files.values() if written else ():  # what is wrong with a file is said now, not after the trainings
         _check_writable(file)
-        there += read_rows(file) if file.is_file() else []
+        there += read_records(file) if file.is_file() else []
     rows, failures = run_grid(
         options.grid, options.profile, options.data_dir or None, workers=options.workers, train=not options.stored,
         only=options.only, kept=there if options.add else (),
@@ -130,15 +130,15 @@ def _experiment(options: argparse.Namespace) -> None:
         raise DataError(f"{len(failures)} trainings failed; the others are kept, the same command tries these again")
 
 
-def _merge(part: Grid, rows: list[Row], there: list[Row], file: Path, replace: bool) -> None:
+def _merge(part: Grid, rows: list[RunRecord], there: list[RunRecord], file: Path, replace: bool) -> None:
     """Bring the rows of a run into their file; `there` are those that the file had before the run."""
     from dmesr_core.experiments.grid import jobs
     from dmesr_core.experiments.run import identity, identity_of
-    from dmesr_core.experiments.sweep import merge_rows
+    from dmesr_core.experiments.sweep import merge_records
 
     stay = {identity_of(row) for row in rows} if replace and rows else None  # a run that came to nothing drops nothing
     made = [row for row in rows if row not in there]  # what was there may have been trained anew by another command
-    merged = merge_rows(made, file, stay)
+    merged = merge_records(made, file, stay)
     wanted = {identity(job, data) for data, some in jobs(part).items() for job in some}
     _say(
         f"{part.name}: {merged.added} added, {merged.replaced} replaced, {merged.kept} kept, {merged.dropped} dropped; "

@@ -169,7 +169,7 @@ def fail(*_, **__):
 
 
 def test_an_experiment_writes_its_rows(few, capsys, monkeypatch):
-    from dmesr_core.experiments.records import read_rows
+    from dmesr_core.experiments.records import read_records
 
     file, run = few
     with monkeypatch.context() as broken:
@@ -195,14 +195,14 @@ def test_an_experiment_writes_its_rows(few, capsys, monkeypatch):
     ):
         file.write_text(old)
         assert run(*options) == 0
-        rows = read_rows(file)
+        rows = read_records(file)
         assert sorted(row.get("variant") for row in rows) == ["id_only", "popularity"]
         assert {row.get("variant") for row in rows if row.made_by_this_code} == made_anew
         assert f"0 added, {len(made_anew)} replaced, {2 - len(made_anew)} kept, 0 dr" in capsys.readouterr().out
 
 
 def test_a_run_that_comes_to_nothing_drops_nothing(few, capsys, monkeypatch, tmp_path):
-    from dmesr_core.experiments.records import read_rows
+    from dmesr_core.experiments.records import read_records
 
     file, run = few
     assert run() == 0
@@ -214,28 +214,28 @@ def test_a_run_that_comes_to_nothing_drops_nothing(few, capsys, monkeypatch, tmp
         assert file.read_text() == first
         assert "few: 0 added, 0 replaced, 2 kept, 0 dropped" in capsys.readouterr().out
     assert run("--replace") == 1  # one row is made anew, the training of the other fails
-    assert {row.get("variant") for row in read_rows(file)} == {"popularity", "id_only"}
+    assert {row.get("variant") for row in read_records(file)} == {"popularity", "id_only"}
 
 
 def test_what_another_command_wrote_meanwhile_is_kept(few, capsys, monkeypatch):
     from dataclasses import replace
 
-    from dmesr_core.experiments.records import read_rows, write_rows
+    from dmesr_core.experiments.records import read_records, write_records
 
     file, run = few
     assert run() == 0
-    popularity, id_only = sorted(read_rows(file), key=lambda row: row.parameters)
+    popularity, id_only = sorted(read_records(file), key=lambda row: row.parameters)
     fit, theirs = run_module.fit, replace(popularity, grid="theirs")
 
     def meanwhile(*args, **kwargs):
-        write_rows([replace(popularity, code="anew"), theirs], file)
+        write_records([replace(popularity, code="anew"), theirs], file)
         return fit(*args, **kwargs)
 
     monkeypatch.setattr(run_module, "fit", meanwhile)
-    write_rows([popularity], file)
+    write_records([popularity], file)
     next(file.parent.glob(f"cache/experiments/{id_only.key}-*.json")).unlink()
     assert run("--add") == 0
-    assert {(row.grid, row.get("variant"), row.code) for row in read_rows(file)} == {
+    assert {(row.grid, row.get("variant"), row.code) for row in read_records(file)} == {
         ("few", "popularity", "anew"), ("few", "id_only", id_only.code), ("theirs", "popularity", popularity.code)
     }  # fmt: skip
     said = capsys.readouterr().out
@@ -246,16 +246,16 @@ def test_what_another_command_wrote_meanwhile_is_kept(few, capsys, monkeypatch):
 def test_rows_are_dropped_where_that_is_asked_for(few, capsys):
     from dataclasses import replace
 
-    from dmesr_core.experiments.records import read_rows, write_rows
+    from dmesr_core.experiments.records import read_records, write_records
 
     file, run = few
     assert run() == 0
-    rows = read_rows(file)
-    write_rows([*(replace(row, code="old") for row in rows), replace(rows[0], grid="another")], file)
+    rows = read_records(file)
+    write_records([*(replace(row, code="old") for row in rows), replace(rows[0], grid="another")], file)
     assert run("--add", "--replace") == 0
-    assert [(row.grid, row.code) for row in read_rows(file)] == [("few", "old")] * 2
+    assert [(row.grid, row.code) for row in read_records(file)] == [("few", "old")] * 2
     assert run("--only", "popularity", "--replace") == 0
-    assert [(row.get("variant"), row.made_by_this_code) for row in read_rows(file)] == [("popularity", True)]
+    assert [(row.get("variant"), row.made_by_this_code) for row in read_records(file)] == [("popularity", True)]
     said = capsys.readouterr().out
     assert "0 added, 0 replaced, 2 kept, 1 dropped" in said
     assert "0 added, 1 replaced, 0 kept, 1 dropped" in said

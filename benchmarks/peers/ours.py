@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dmesr_core.data.interactions import Interactions
 from dmesr_core.data.sequences import Cases, Sequences
-from dmesr_core.evaluation.metrics import evaluate, metrics
+from dmesr_core.evaluation.metrics import evaluate_cases, metrics
 from dmesr_core.evaluation.ranking import EvalSettings, rank_cases
 from dmesr_core.evaluation.scorers import model_scorer
 from dmesr_core.models.backbones import BackboneSettings
@@ -104,7 +104,7 @@ class Ours(common.Peer):
         test = self.split.test
         cases = _cases([test.histories[c] for c in range(users)], test.targets[:users])
         began = time.perf_counter()
-        result = evaluate(model_scorer(self.module, self.n_items), cases, self.n_items)
+        result = evaluate_cases(model_scorer(self.module, self.n_items), cases, self.n_items)
         return time.perf_counter() - began, {name: float(value) for name, value in result.mean().items()}
 
     def extra(self) -> dict:

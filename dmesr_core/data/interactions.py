@@ -10,7 +10,7 @@ import numpy as np
 
 from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.data.csv_files import read_table
-from dmesr_core.data.log_columns import as_seconds, as_series, judge_unknown, number_items, number_users
+from dmesr_core.data.log_columns import as_seconds, as_series, check_unknown, number_items, number_users
 from dmesr_core.data.sequences import Cases, Sequences, Split, cut_out, length_batches, pad
 from dmesr_core.errors import DataError, SettingsError
 
@@ -70,7 +70,7 @@ class Interactions:
         item = number_items(items, catalogue)
         unknown = item == 0
         if unknown.any():
-            judge_unknown(items, unknown, on_unknown, where)
+            check_unknown(items, unknown, on_unknown, where)
             user, item, time = user[~unknown], item[~unknown], time[~unknown]
         order = np.argsort(user, kind="stable")
         user, item, time = user[order], item[order], time[order]

@@ -42,7 +42,7 @@ def number_items(items: pd.Series, catalogue: Catalogue | int) -> np.ndarray:
     return np.append(numbers, 0).astype(np.int64)[codes]  # the code -1 (lacking) finds the last one
 
 
-def judge_unknown(items: pd.Series, unknown: np.ndarray, on_unknown: str, where: str) -> None:
+def check_unknown(items: pd.Series, unknown: np.ndarray, on_unknown: str, where: str) -> None:
     """Raise if some (on_unknown "error") or all items are `unknown` (n,) to the catalogue."""
     if on_unknown == "drop" and not unknown.all():
         return

@@ -58,7 +58,7 @@ def paired_bootstrap(
     return Paired(float(np.mean(a) - np.mean(b)), low, high, min(1.0, 2 * (1 + float(side)) / (n + 1)))
 
 
-def road(model: float, popularity: float, ceiling: float) -> float:
+def normalised_gain(model: float, popularity: float, ceiling: float) -> float:
     """How much of the way from popularity (0) to the best possible score (1) a model covers.
 
     Not a number where the ceiling is not above popularity: then there is no road.
@@ -66,7 +66,7 @@ def road(model: float, popularity: float, ceiling: float) -> float:
     return (model - popularity) / (ceiling - popularity) if ceiling > popularity else float("nan")
 
 
-def road_interval(
+def normalised_gain_interval(
     model: np.ndarray, popularity: np.ndarray, ceiling: np.ndarray,
     n: int = 2000, seed: int = 0, level: float = 0.95, units: np.ndarray | None = None,
 ) -> tuple[float, float, float]:  # fmt: skip
@@ -75,10 +75,10 @@ def road_interval(
     All three means move together from resample to resample. The bounds are nan where some resample has no road.
     """
     arrays = [model, popularity, ceiling]
-    roads = np.array([road(*means) for means in resampled_means(arrays, n, seed, units).T])  # (n,)
+    roads = np.array([normalised_gain(*means) for means in resampled_means(arrays, n, seed, units).T])  # (n,)
     if np.size(model) == 0:
         return float("nan"), float("nan"), float("nan")
-    return road(*(float(np.mean(a)) for a in arrays)), *percentiles(roads, level)
+    return normalised_gain(*(float(np.mean(a)) for a in arrays)), *percentiles(roads, level)
 
 
 def resampled_means(arrays: Sequence[np.ndarray], n: int, seed: int, units: np.ndarray | None) -> np.ndarray:

@@ -43,7 +43,7 @@ def metrics(ranks: Ranks, ks: Sequence[int]) -> dict[str, np.ndarray]:
     return out
 
 
-def evaluate(
+def evaluate_cases(
     scorer: Scorer, cases: Cases, n_items: int, settings: EvalSettings = DEFAULTS,
     candidates: np.ndarray | None = None, name: str | None = None, split: str = "test",
 ) -> Result:  # fmt: skip
@@ -52,8 +52,8 @@ def evaluate(
     `split` says in words where the cases come from, such as "leave-one-out test"; it becomes part of the protocol.
     """
     ranks = rank_cases(scorer, cases, n_items, settings, candidates)
-    ranked = full_words(n_items, settings, candidates)
-    return measured(name or scorer_name(scorer), ranks, cases, ranked, split, settings)
+    ranked = describe_full_ranking(n_items, settings, candidates)
+    return to_result(name or scorer_name(scorer), ranks, cases, ranked, split, settings)
 
 
 def sampled_protocol(
@@ -66,11 +66,11 @@ def sampled_protocol(
     Rendle, On Sampled Metrics for Item Recommendation, KDD 2020); the protocol of the result says so.
     """
     ranks, short = rank_in_sample(scorer, cases, n_items, n_negatives, seed, settings)
-    ranked = sample_words(n_items, n_negatives, seed, short)
-    return measured(name or scorer_name(scorer), ranks, cases, ranked, split, settings)
+    ranked = describe_sampled_ranking(n_items, n_negatives, seed, short)
+    return to_result(name or scorer_name(scorer), ranks, cases, ranked, split, settings)
 
 
-def full_words(n_items: int, settings: EvalSettings = DEFAULTS, candidates: np.ndarray | None = None) -> str:
+def describe_full_ranking(n_items: int, settings: EvalSettings = DEFAULTS, candidates: np.ndarray | None = None) -> str:
     """What `rank_cases` ranks the target against, in words."""
     ranked = f"full catalogue of {n_items:,} items"
     if candidates is not None:
@@ -78,7 +78,7 @@ def full_words(n_items: int, settings: EvalSettings = DEFAULTS, candidates: np.n
     return ranked + f", seen items {'masked' if settings.mask_seen else 'not masked'}"
 
 
-def sample_words(n_items: int, n_negatives: int, seed: int, short: int) -> str:
+def describe_sampled_ranking(n_items: int, n_negatives: int, seed: int, short: int) -> str:
     """What `rank_in_sample` ranks the target against, in words; `short` cases had fewer negatives."""
     fewer = f", fewer in {short:,} cases" if short else ""
     return (
@@ -87,7 +87,7 @@ def sample_words(n_items: int, n_negatives: int, seed: int, short: int) -> str:
     )
 
 
-def measured(
+def to_result(
     name: str, ranks: Ranks, cases: Cases, ranked: str, split: str, settings: EvalSettings = DEFAULTS
 ) -> Result:
     """Ranks as a result; `ranked` and `split` say in words what was ranked and where the cases come from."""

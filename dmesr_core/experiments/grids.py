@@ -47,13 +47,13 @@ def _quality(name: str, title: str) -> Grid:
     plain = Block((Data(name),), _rows("id_only", "id_unit"), trains=(long,), sizes={"layers": 2}, seeds=3)
     # Nobody reviews a thing twice: a model that is told so needs half of the epochs, and gets further.
     once = replace(
-        plain, variants={"id_once": VARIANTS["id_only"]}, trains=(long | {"not_again": 0.1, "epochs": 30},),
+        plain, variants={"id_once": VARIANTS["id_only"]}, trains=(long | {"history_loss_weight": 0.1, "epochs": 30},),
         sizes={"layers": 2, "head": True},
     )  # fmt: skip
     # Twice as wide it would learn histories by heart: more is taken away, and the mean of its late weights is kept.
     wide = replace(
         once, variants={"id_wide": VARIANTS["id_only"]},
-        trains=(once.trains[0] | {"item_dropout": 0.2, "averaging": 0.996},),
+        trains=(once.trains[0] | {"item_dropout": 0.2, "ema_decay": 0.996},),
         sizes=once.sizes | {"width": 128, "dropout": 0.4},
     )  # fmt: skip
     return Grid(f"quality_{name}", f"how good SASRec by ID gets on {title}", (plain, once, wide), epochs=60)

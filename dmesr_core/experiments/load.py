@@ -54,7 +54,7 @@ def materials(grid: Grid, data_dir: str | Path | None = None) -> dict[Data, Mate
             kept[data.name] = _load(grid, data.name, data_dir, {need for job in same for need in needs_of(job.variant)})
         log, features, facts = kept[data.name]
         split = log.leave_one_out() if data.split == "leave-one-out" else log.global_time()
-        found[data] = Material(fewer_shoppers(split, data.share), features, facts, data.name, data.share)
+        found[data] = Material(subsample_training(split, data.share), features, facts, data.name, data.share)
     return found
 
 
@@ -81,7 +81,7 @@ def _load(
     return log, features, facts if "facts" in needs else None
 
 
-def fewer_shoppers(split: Split, share: float, seed: int = 0) -> Split:
+def subsample_training(split: Split, share: float, seed: int = 0) -> Split:
     """The same questions, but only a `share` of the training sequences; a smaller share is part of a larger one."""
     if not 0 < share <= 1:
         raise SettingsError(f"a share lies above 0 and is at most 1, got {share}")

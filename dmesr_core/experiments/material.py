@@ -21,7 +21,7 @@ class Material:
     features: Features | None = None  # for raw, llm_esr, llm_emb and dmesr
     facts: np.ndarray | None = None  # (N+1, F) true facts, Bazaar only
     name: str = "data"  # what the data set is called in a table
-    share: float = 1.0  # of the training sequences that are left, see `fewer_shoppers`
+    share: float = 1.0  # of the training sequences that are left, see `subsample_training`
 
     @cached_property
     def fingerprint(self) -> str:

@@ -21,8 +21,8 @@ from tqdm import tqdm
 
 from dmesr_core.experiments.grid import Job
 from dmesr_core.experiments.material import Material
-from dmesr_core.experiments.records import Row
-from dmesr_core.experiments.run import called, run_job, stored_row
+from dmesr_core.experiments.records import RunRecord
+from dmesr_core.experiments.run import called, run_job, stored_record
 from dmesr_core.provenance import code_hash, commit
 
 Numbered = tuple[int, Job, Material]
@@ -36,13 +36,16 @@ class Failure:
     error: str  # why
 
 
+Outcome = tuple[int, RunRecord | Failure]
+
+
 def run_jobs(
     jobs: Sequence[tuple[Job, Material]],
     folder: str | Path | None = None,
     workers: int | None = None,
     progress: bool = True,
     train: bool = True,
-) -> list[Row | Failure | None]:
+) -> list[RunRecord | Failure | None]:
     """Every job on its material, with one thread each, so that a row does not depend on how many run at once.
 
     Args:
@@ -54,7 +57,7 @@ def run_jobs(
         A row per job, or why there is none: one failure does not end the others, nor does the death of a process.
         Its job is tried once more.
     """
-    done: list[Row | Failure | None] = [stored_row(job, material, folder) for job, material in jobs]
+    done: list[RunRecord | Failure | None] = [stored_record(job, material, folder) for job, material in jobs]
     todo = [i for i, row in enumerate(done) if row is None]
     if not todo or not train:
         return done
@@ -77,7 +80,7 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _here_and_now(jobs: list[Numbered], folder: str | Path | None, workers: int) -> Iterator[tuple[int, Row | Failure]]:
+def _here_and_now(jobs: list[Numbered], folder: str | Path | None, workers: int) -> Iterator[Outcome]:
     """The outcome of each numbered job, one after the other, in this process."""
     before, made_in = torch.get_num_threads(), commit()
     torch.set_num_threads(1)
@@ -88,7 +91,7 @@ def _here_and_now(jobs: list[Numbered], folder: str | Path | None, workers: int)
         torch.set_num_threads(before)
 
 
-def _in_workers(jobs: list[Numbered], folder: str | Path | None, workers: int) -> Iterator[tuple[int, Row | Failure]]:
+def _in_workers(jobs: list[Numbered], folder: str | Path | None, workers: int) -> Iterator[Outcome]:
     """The outcome of each numbered job as it comes, from processes side by side.
 
     Where a process dies, the others are lost with it. What they had in hand is tried again, with one process fewer,
@@ -112,7 +115,7 @@ def _in_workers(jobs: list[Numbered], folder: str | Path | None, workers: int) -
 
 def _until_one_dies(
     left: dict[int, tuple[Job, Material]], folder: str | Path | None, workers: int
-) -> Generator[tuple[int, Row | Failure], None, list[int]]:
+) -> Generator[Outcome, None, list[int]]:
     """Outcomes of the jobs that are left, each taken from `left` when it comes, until all are there or a process dies.
 
     All data travel once, with the start of a process; a job is then a few settings. All processes start with the first
@@ -127,7 +130,7 @@ def _until_one_dies(
     at_work = context.RawArray("l", max(left) + 1)  # by job the process that took it, 0 before
     start = (materials, folder, commit(), code_hash(), at_work)
     pool = ProcessPoolExecutor(workers, context, _start_worker, start)
-    futures: dict[Future[Row | Failure], int] = {}
+    futures: dict[Future[RunRecord | Failure], int] = {}
     others, processes = set(multiprocessing.active_children()), set[Any]()
     try:
         with suppress(BrokenProcessPool):  # it can die that soon; the futures know as well
@@ -174,7 +177,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _work(number: int, job: Job, place: int) -> Row | Failure:
+def _work(number: int, job: Job, place: int) -> RunRecord | Failure:
     material = _held["materials"][place]
     _held["at_work"][number] = os.getpid()
     if not _held["same_code"]:
@@ -182,7 +185,7 @@ def _work(number: int, job: Job, place: int) -> Row | Failure:
     return _attempt(job, material, _held["folder"], _held["made_in"])
 
 
-def _attempt(job: Job, material: Material, folder: str | Path | None, made_in: str | None) -> Row | Failure:
+def _attempt(job: Job, material: Material, folder: str | Path | None, made_in: str | None) -> RunRecord | Failure:
     try:
         return run_job(job, material, folder, made_in)
     except Exception as error:  # whatever it is: the other rows must not be lost with this one

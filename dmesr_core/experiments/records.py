@@ -25,7 +25,7 @@ from dmesr_core.evaluation.ranking import DEFAULTS, Ranks
 from dmesr_core.evaluation.results import Result, stack
 from dmesr_core.provenance import code_hash
 
-PROTOCOLS = ("full", "unmasked", "sampled")  # see `trainings.ranks_under_protocols`
+PROTOCOLS = ("full", "unmasked", "sampled")  # see `trainings.rank_under_protocols`
 _FAR = 255  # ranks from here on are one and the same: no metric looks so far down
 _HEAD, _COLD, _LONG = 1, 2, 4  # bits of what a case is
 
@@ -33,7 +33,7 @@ _read_files: set[Path] = set()  # a chapter depends on the rows that it read; fo
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class RunRecord:
     """One training and its test. What it is called is kept apart from what made it (`key`)."""
 
     grid: str  # the experiment that asked for it
@@ -111,7 +111,7 @@ class Row:
         return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True, allow_nan=False)
 
     @classmethod
-    def from_json(cls, line: str) -> Row:
+    def from_json(cls, line: str) -> RunRecord:
         """A row as `to_json` wrote it.
 
         Raises:
@@ -143,7 +143,7 @@ def pack_kinds(masks: dict[str, np.ndarray]) -> str:
     return _pack(_HEAD * masks["head"] + _COLD * masks["cold"] + _LONG * masks["long"], "u1")
 
 
-def sizes_of(split: Split) -> dict[str, int]:
+def split_sizes(split: Split) -> dict[str, int]:
     users = np.unique(np.concatenate([split.valid.users, split.test.users]))
     return {
         "items": split.n_items, "train_sequences": len(split.train), "train_events": len(split.train.items),
@@ -151,7 +151,7 @@ def sizes_of(split: Split) -> dict[str, int]:
     }  # fmt: skip
 
 
-def read_rows(file: str | Path) -> list[Row]:
+def read_records(file: str | Path) -> list[RunRecord]:
     """The rows of a file with one JSON object per line.
 
     Raises:
@@ -164,13 +164,13 @@ def read_rows(file: str | Path) -> list[Row]:
     rows = []
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
         try:
-            rows.append(Row.from_json(line))
+            rows.append(RunRecord.from_json(line))
         except DataError as error:
             raise DataError(f"{file}, line {number}: {error}") from None
     return rows
 
 
-def write_rows(rows: Iterable[Row], file: str | Path) -> None:
+def write_records(rows: Iterable[RunRecord], file: str | Path) -> None:
     """Write rows, one JSON object per line, always in the same order, so that changes can be read."""
     file = Path(file)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -179,14 +179,14 @@ def write_rows(rows: Iterable[Row], file: str | Path) -> None:
     part.replace(file)
 
 
-def _order(row: Row) -> tuple:
+def _order(row: RunRecord) -> tuple:
     return row.data, row.split, row.share, row.backbone["name"], row.variant["name"], row.key
 
 
 def table(
-    rows: Iterable[Row], by: Sequence[str] = ("data", "split", "backbone", "variant"), protocol: str = "full"
+    rows: Iterable[RunRecord], by: Sequence[str] = ("data", "split", "backbone", "variant"), protocol: str = "full"
 ) -> dict[tuple, Result]:
-    """Rows that agree in the fields `by` (see `Row.get`) as one result each, seeds stacked: metrics (seeds, C).
+    """Rows that agree in the fields `by` (see `RunRecord.get`) as one result each, seeds stacked: metrics (seeds, C).
 
     Seeds come in ascending order, so that row s of one result and of another had the same seed; results that need
     no training have one row. Pass `complete(rows)` where a grid was not finished.
@@ -194,7 +194,7 @@ def table(
     Raises:
         DataError: a cell with the same seed twice (`by` is too coarse), or cells of one data set whose seeds differ.
     """
-    cells: dict[tuple, dict[int, Row]] = {}
+    cells: dict[tuple, dict[int, RunRecord]] = {}
     for row in rows:
         cell = cells.setdefault(tuple(row.get(name) for name in by), {})
         if row.seed in cell:
@@ -214,13 +214,13 @@ def table(
 
 
 def complete(
-    rows: Iterable[Row], by: Sequence[str] = ("data", "split", "backbone", "variant"),
+    rows: Iterable[RunRecord], by: Sequence[str] = ("data", "split", "backbone", "variant"),
     within: Sequence[str] = ("data", "split"),
-) -> list[Row]:  # fmt: skip
+) -> list[RunRecord]:  # fmt: skip
     """Only the rows whose seed every trained cell of the same group has; cells differ `by`, groups `within` these."""
     rows = list(rows)
 
-    def at(row: Row, names: Sequence[str]) -> tuple:
+    def at(row: RunRecord, names: Sequence[str]) -> tuple:
         return tuple(row.get(name) for name in names)
 
     groups: dict[tuple, dict[tuple, set[int]]] = {}

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 
 from dmesr_core.data.sequences import Split
-from dmesr_core.evaluation.metrics import full_words, groups, measured, sample_words
+from dmesr_core.evaluation.metrics import describe_full_ranking, describe_sampled_ranking, groups, to_result
 from dmesr_core.evaluation.ranking import DEFAULTS, Ranks, Scorer, rank_cases, rank_in_sample
 from dmesr_core.evaluation.scorers import model_scorer, popularity_scorer
 from dmesr_core.experiments.grid import Data, Job
 from dmesr_core.experiments.material import Material
-from dmesr_core.experiments.records import Row, pack_kinds, pack_ranks, pack_units, sizes_of
+from dmesr_core.experiments.records import RunRecord, pack_kinds, pack_ranks, pack_units, split_sizes
 from dmesr_core.experiments.variants import Variant, build, needs_of
 from dmesr_core.models.backbones import BackboneSettings
 from dmesr_core.provenance import PeakMemory, code_hash, commit, versions
@@ -25,9 +25,6 @@ from dmesr_core.training.fit import fit
 from dmesr_core.training.settings import TrainSettings
 
 NEGATIVES, SAMPLE_SEED = 100, 0  # of the sampled protocol
-# Settings that came after rows had been stored, as they were before: at this value they leave no mark in a row's key,
-# nor in what it is a row of.
-_ADDED = {"head": False, "not_again": 0.0, "item_dropout": 0.0, "averaging": 0.0}
 
 
 def run(
@@ -37,7 +34,7 @@ def run(
     backbone: BackboneSettings,
     train: TrainSettings,
     folder: str | Path | None,
-) -> Row:
+) -> RunRecord:
     """Train and test one variant with the seed of `train`; from `folder` where the same code did it before.
 
     `name` is what the variant is called in a table.
@@ -45,9 +42,9 @@ def run(
     return run_job(Job(name, variant, backbone, train), material, folder, commit())
 
 
-def run_job(job: Job, material: Material, folder: str | Path | None, made_in: str | None) -> Row:
+def run_job(job: Job, material: Material, folder: str | Path | None, made_in: str | None) -> RunRecord:
     """As `run`; `made_in` is the commit of the code that runs."""
-    stored = stored_row(job, material, folder)
+    stored = stored_record(job, material, folder)
     if stored is not None:
         return stored
     memory, split, seed = PeakMemory(), material.split, job.train.seed
@@ -58,14 +55,14 @@ def run_job(job: Job, material: Material, folder: str | Path | None, made_in: st
         model = build(job.variant, material, job.backbone, seed)
         report = asdict(fit(model, split, job.train, progress=False))
         scorer, parameters = model_scorer(model, split.n_items), sum(p.numel() for p in model.parameters())
-    ranks = ranks_under_protocols(scorer, split)
+    ranks = rank_under_protocols(scorer, split)
     results = {
-        protocol: measured(job.name, r, split.test, words, f"{split.name} test")
+        protocol: to_result(job.name, r, split.test, words, f"{split.name} test")
         for protocol, (r, words) in ranks.items()
     }
-    row = Row(
+    row = RunRecord(
         **_names(job, material), split=split.name, backbone=asdict(job.backbone), train=asdict(job.train), seed=seed,
-        key=key_of(job, material), code=code_hash(), fingerprint=material.fingerprint, sizes=sizes_of(split),
+        key=key_of(job, material), code=code_hash(), fingerprint=material.fingerprint, sizes=split_sizes(split),
         protocols={protocol: result.protocol for protocol, result in results.items()},
         cases=len(split.test), metrics={protocol: result.mean() for protocol, result in results.items()},
         ranks={protocol: pack_ranks(r) for protocol, (r, _) in ranks.items()},
@@ -80,10 +77,10 @@ def run_job(job: Job, material: Material, folder: str | Path | None, made_in: st
         part = file.with_suffix(f".{os.getpid()}.tmp")
         part.write_text(line, encoding="utf-8")
         part.replace(file)  # a row is there whole or not at all
-    return Row.from_json(line)  # so that a row is the same whether it was trained or read
+    return RunRecord.from_json(line)  # so that a row is the same whether it was trained or read
 
 
-def ranks_under_protocols(scorer: Scorer, split: Split) -> dict[str, tuple[Ranks, str]]:
+def rank_under_protocols(scorer: Scorer, split: Split) -> dict[str, tuple[Ranks, str]]:
     """Ranks of the test cases, and what was ranked in words, under three protocols.
 
     full: among all items, those of the history left out; unmasked: among all items; sampled: among 100 random items
@@ -92,9 +89,9 @@ def ranks_under_protocols(scorer: Scorer, split: Split) -> dict[str, tuple[Ranks
     n, unmasked = split.n_items, replace(DEFAULTS, mask_seen=False)
     sample, short = rank_in_sample(scorer, split.test, n, NEGATIVES, SAMPLE_SEED)
     return {
-        "full": (rank_cases(scorer, split.test, n), full_words(n)),
-        "unmasked": (rank_cases(scorer, split.test, n, unmasked), full_words(n, unmasked)),
-        "sampled": (sample, sample_words(n, NEGATIVES, SAMPLE_SEED, short)),
+        "full": (rank_cases(scorer, split.test, n), describe_full_ranking(n)),
+        "unmasked": (rank_cases(scorer, split.test, n, unmasked), describe_full_ranking(n, unmasked)),
+        "sampled": (sample, describe_sampled_ranking(n, NEGATIVES, SAMPLE_SEED, short)),
     }
 
 
@@ -113,7 +110,7 @@ def key_of(job: Job, material: Material) -> str:
     """Hash of all that decides a result, but for the code."""
     settings: list = []
     if job.variant.kind != "popularity":
-        settings = [*_told(asdict(job.backbone), asdict(job.train)), torch.__version__]
+        settings = [asdict(job.backbone), asdict(job.train), torch.__version__]
     parts = [asdict(job.variant), material.hashes(needs_of(job.variant)), settings]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
 
@@ -124,28 +121,23 @@ def identity(job: Job, data: Data) -> str:
     return _identity(job.grid, data, variant, asdict(job.backbone), asdict(job.train))
 
 
-def identity_of(row: Row) -> str:
+def identity_of(row: RunRecord) -> str:
     """The `identity` of the job whose row this is, whatever code made it and whichever settings there were then."""
     return _identity(row.grid, Data(row.data, row.split, row.share), row.variant, row.backbone, row.train)
 
 
 def _identity(grid: str, data: Data, variant: dict, backbone: dict, train: dict) -> str:
-    settings = [] if variant["kind"] == "popularity" else _told(backbone, train)  # it has neither
+    settings = [] if variant["kind"] == "popularity" else [backbone, train]  # it has neither
     return json.dumps([grid, data.name, data.split, float(data.share), variant, settings], sort_keys=True)
-
-
-def _told(*settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """Settings without those that came later, where they are as they were before."""
-    return [{k: v for k, v in some.items() if k not in _ADDED or v != _ADDED[k]} for some in settings]
 
 
 def _file(job: Job, material: Material, folder: str | Path) -> Path:
     return Path(folder) / f"{key_of(job, material)}-{code_hash()}.json"
 
 
-def stored_row(job: Job, material: Material, folder: str | Path | None) -> Row | None:
+def stored_record(job: Job, material: Material, folder: str | Path | None) -> RunRecord | None:
     """The row of a job under the names that it has now, if it was made before."""
     if folder is None or not _file(job, material, folder).exists():
         return None
-    row = Row.from_json(_file(job, material, folder).read_text(encoding="utf-8"))
+    row = RunRecord.from_json(_file(job, material, folder).read_text(encoding="utf-8"))
     return replace(row, **json.loads(json.dumps(_names(job, material))))

@@ -1,6 +1,6 @@
 """Many trainings, fairly compared: the same data, budget and seeds for every variant; each done once, then remembered.
 
-A run is one variant with one seed. Its `Row` is kept on disk under a hash of all that made it, so a command or a
+A run is one variant with one seed. Its `RunRecord` is kept on disk under a hash of all that made it, so a command or a
 chapter that was interrupted goes on where it stopped, and what another one has trained is not trained again.
 """
 
@@ -17,16 +17,16 @@ from dmesr_core.experiments import grids, load
 from dmesr_core.experiments.grid import Data, Grid, Job, jobs
 from dmesr_core.experiments.material import Material
 from dmesr_core.experiments.pool import Failure, run_jobs
-from dmesr_core.experiments.records import Row, complete, read_rows, table, write_rows
+from dmesr_core.experiments.records import RunRecord, complete, read_records, table, write_records
 from dmesr_core.experiments.run import identity, identity_of, run
 from dmesr_core.experiments.variants import VARIANTS, Variant, build
 from dmesr_core.models.backbones import BackboneSettings
 from dmesr_core.training.settings import TrainSettings
 
 __all__ = [
-    "VARIANTS", "Failure", "Material", "Merged", "Row", "Variant", "build", "compare_variants", "complete",
-    "load_or_run", "made_by", "merge_rows", "read_rows", "results_file", "run", "run_grid", "run_jobs", "table",
-    "write_rows",
+    "VARIANTS", "Failure", "Material", "Merged", "RunRecord", "Variant", "build", "compare_variants", "complete",
+    "load_or_run", "made_by", "merge_records", "read_records", "results_file", "run", "run_grid", "run_jobs", "table",
+    "write_records",
 ]  # fmt: skip
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"  # rows that come with the package
@@ -41,8 +41,8 @@ def run_grid(
     progress: bool = True,
     train: bool = True,
     only: Collection[str] = (),
-    kept: Iterable[Row] = (),
-) -> tuple[dict[str, list[Row]], list[Failure]]:
+    kept: Iterable[RunRecord] = (),
+) -> tuple[dict[str, list[RunRecord]], list[Failure]]:
     """Run a grid, or what is left of it.
 
     Args:
@@ -69,7 +69,7 @@ def run_grid(
     asked = _asked(grid, parts, only)
     have = {identity_of(row): row for row in kept}
     work: list[tuple[Job, Material]] = []
-    stay: list[Row] = []
+    stay: list[RunRecord] = []
     for part in parts:
         if not asked[part.name]:
             continue
@@ -82,9 +82,9 @@ def run_grid(
                 work.append((job, material[data]))
     work.sort(key=lambda pair: pair[0].train.seed)  # seed by seed, whatever the data
     outcomes = [*stay, *run_jobs(work, folder or files.cache_dir() / "experiments", workers, progress, train)]
-    rows: dict[str, list[Row]] = {part.name: [] for part in parts}
+    rows: dict[str, list[RunRecord]] = {part.name: [] for part in parts}
     for row in outcomes:
-        if isinstance(row, Row):
+        if isinstance(row, RunRecord):
             rows[row.grid].append(row)
     return rows, [failure for failure in outcomes if isinstance(failure, Failure)]
 
@@ -123,14 +123,14 @@ class Merged:
     jobs: frozenset[str]  # what the file has rows of now, see `trainings.identity`
 
 
-def merge_rows(rows: Iterable[Row], file: str | Path, stay: Collection[str] | None = None) -> Merged:
+def merge_records(rows: Iterable[RunRecord], file: str | Path, stay: Collection[str] | None = None) -> Merged:
     """Put rows into a file as it is now: one takes the place of another only where both are of the same job.
 
     Args:
         stay: identities of the jobs whose rows may stay, all others are dropped; None: nothing is dropped.
     """
     file = Path(file)
-    old = [(identity_of(row), row) for row in (read_rows(file) if file.is_file() else [])]
+    old = [(identity_of(row), row) for row in (read_records(file) if file.is_file() else [])]
     new = {identity_of(row): row for row in rows}
     rest = [(job, row) for job, row in old if job not in new]
     kept = [row for job, row in rest if stay is None or job in stay]
@@ -139,12 +139,12 @@ def merge_rows(rows: Iterable[Row], file: str | Path, stay: Collection[str] | No
     added, dropped = len(new.keys() - there.keys()), len(rest) - len(kept)
     replaced = len(new) - added - same
     if added or replaced or dropped:
-        write_rows([*kept, *new.values()], file)
+        write_records([*kept, *new.values()], file)
     jobs = frozenset(identity_of(row) for row in [*kept, *new.values()])
     return Merged(added, replaced, len(kept) + same, dropped, jobs)
 
 
-def made_by(rows: Iterable[Row]) -> str:
+def made_by(rows: Iterable[RunRecord]) -> str:
     """By which code rows were made, in words that follow "trainings, made".
 
     Raises:
@@ -162,14 +162,14 @@ def made_by(rows: Iterable[Row]) -> str:
     return f"by {states} states of this code, {percent}% by the present one"
 
 
-def load_or_run(grid: str, profile: str = "cpu", progress: bool = False) -> list[Row]:
+def load_or_run(grid: str, profile: str = "cpu", progress: bool = False) -> list[RunRecord]:
     """The rows of a grid for a chapter: those that come with the package, or in profile `smoke` a tiny grid, run now.
 
     Raises:
         DataError: no rows come with the package, or a run of the tiny grid failed.
     """
     if profiles.get(profile).name != "smoke":
-        return [row for part in grids.whole(grids.get(grid)) for row in read_rows(results_file(part.name))]
+        return [row for part in grids.whole(grids.get(grid)) for row in read_records(results_file(part.name))]
     rows, failures = run_grid(grid, profile, workers=1, progress=progress)
     if failures:
         raise DataError(f"{failures[0].what}: {failures[0].error}")
@@ -190,7 +190,7 @@ def compare_variants(
     folder: str | Path | None = None,
     workers: int | None = None,
     progress: bool = True,
-) -> tuple[dict[str, Result], dict[str, list[Row]]]:
+) -> tuple[dict[str, Result], dict[str, list[RunRecord]]]:
     """Every variant with every seed.
 
     Args:
@@ -208,9 +208,9 @@ def compare_variants(
         raise SettingsError(f"unknown variants {unknown}: choose from {', '.join(VARIANTS)}")
     backbone, train = backbone or BackboneSettings(), train or TrainSettings()
     jobs = [(Job(n, VARIANTS[n], backbone, replace(train, seed=s)), material) for n in names for s in seeds]
-    rows: dict[str, list[Row]] = {name: [] for name in names}
+    rows: dict[str, list[RunRecord]] = {name: [] for name in names}
     for (job, _), row in zip(jobs, run_jobs(jobs, folder, workers, progress), strict=True):
-        if not isinstance(row, Row):
+        if not isinstance(row, RunRecord):
             raise DataError(f"{row.what}: {row.error}" if row else f"{job} was not trained")
         rows[job.name].append(row)
     return {name: stack([row.result() for row in some], name) for name, some in rows.items()}, rows

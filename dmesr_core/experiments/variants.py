@@ -16,7 +16,7 @@ from dmesr_core.errors import SettingsError
 from dmesr_core.experiments.material import Material
 from dmesr_core.features.extract import Features
 from dmesr_core.models.backbones import BackboneSettings
-from dmesr_core.models.baselines import LLMESR, LLMEmb, together
+from dmesr_core.models.baselines import LLMESR, LLMEmb, ppmi_embeddings
 from dmesr_core.models.dmesr import DMESR, DMESRSettings
 from dmesr_core.models.recommender import FeatureRecommender, IDRecommender, Recommender, known_items
 
@@ -45,8 +45,8 @@ VARIANTS: dict[str, Variant] = {
     "picture_only": Variant("dmesr", {"views": ("picture",)}),
     "text_only": Variant("dmesr", {"views": ("text",)}),
     "no_id": Variant("dmesr", {"id_embedding": False}),
-    "entry_concat": Variant("dmesr", {"entry": "concat"}),
-    "entry_two_towers": Variant("dmesr", {"entry": "two_towers"}),
+    "injection_concat": Variant("dmesr", {"injection": "concat"}),
+    "injection_two_towers": Variant("dmesr", {"injection": "two_towers"}),
 }
 
 
@@ -71,7 +71,7 @@ def _llm_esr(material: Material, backbone: BackboneSettings, known: Tensor, chan
 
 
 def _llm_emb(material: Material, backbone: BackboneSettings, known: Tensor, changes: dict[str, Any]) -> Recommender:
-    collaborative = together(material.split.train, material.split.n_items, backbone.width)
+    collaborative = ppmi_embeddings(material.split.train, material.split.n_items, backbone.width)
     return LLMEmb(backbone, torch.as_tensor(_features(material).sentence), collaborative, known, **changes)
 
 

@@ -130,7 +130,7 @@ def _text_view(run: _Run, mllm: MLLM, words: list[str]) -> _Said:
 
 def _picture_view(run: _Run, mllm: MLLM, words: list[str], pictures: tuple[Path | None, ...], text: _Said) -> _Said:
     """As `_text_view`; an item without a usable picture takes over what was said about its words."""
-    prompt, instead = mllm.settings.picture_prompt, mllm.settings.text_prompt
+    prompt, text_prompt = mllm.settings.picture_prompt, mllm.settings.text_prompt
     said = _Said(len(words), mllm.width)
     keys: list[str | None] = []
     jobs: dict[str, tuple[Path, str]] = {}  # key -> picture, message without it
@@ -142,7 +142,7 @@ def _picture_view(run: _Run, mllm: MLLM, words: list[str], pictures: tuple[Path 
             continue
         key = make_key("coarse", mllm.fingerprint, prompt, content, "")
         keys.append(key)
-        jobs[key] = (picture, instead + words[k - 1])
+        jobs[key] = (picture, text_prompt + words[k - 1])
 
     def look(chunk: list[tuple[Path, str]]) -> list[Record]:
         paths = [path for path, _ in chunk]

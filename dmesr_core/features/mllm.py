@@ -72,7 +72,7 @@ class _Request:
 
     picture: Picture
     message: Message
-    instead: Message  # said without the picture, should it not open
+    fallback_message: Message  # asked without the picture, should it not open
     reasons: list[str] = field(default_factory=list)
     ids: list[int] = field(default_factory=list)  # tokens of the description
     vector: np.ndarray | None = None  # (width,) float32
@@ -114,7 +114,7 @@ class MLLM:
         pictures: Sequence[Picture] | None,
         texts: Sequence[str] | None,
         prompt: str,
-        instead: Sequence[str] | None = None,
+        fallback_messages: Sequence[str] | None = None,
     ) -> Described:
         """Ask about n items and return what was said, and the vectors behind it, in the order of the input.
 
@@ -124,7 +124,8 @@ class MLLM:
             pictures: n paths or Pillow pictures, None where an item has none; or None for no pictures at all.
             texts: n texts that follow the prompt, cut after `max_text_tokens`; or None for no texts at all.
             prompt: what to do.
-            instead: n whole messages for items whose picture is missing or broken (default: the same as with one).
+            fallback_messages: n whole messages for items whose picture is missing or broken (default: the
+                same as with one).
 
         Returns:
             `Described`. Its report names items without a picture or with a broken one (if `pictures` are given), with a
@@ -135,7 +136,7 @@ class MLLM:
             SettingsError: the model has no chat template or needs what is not installed; memory or positions run out.
             DataError: broken model files, lists of different length, or states that are not finite.
         """
-        return self._ask(pictures, texts, prompt, instead)
+        return self._ask(pictures, texts, prompt, fallback_messages)
 
     def release(self) -> None:
         """Forget the weights; they are read again when needed."""
@@ -172,9 +173,9 @@ class MLLM:
         pictures: Sequence[Picture] | None,
         texts: Sequence[str] | None,
         prompt: str,
-        instead: Sequence[str] | None,
+        fallback_messages: Sequence[str] | None,
     ) -> Described:
-        requests = self._requests(pictures, texts, prompt, instead)
+        requests = self._requests(pictures, texts, prompt, fallback_messages)
         unique = list({id(request): request for request in requests}.values())
         side = self.settings.max_picture_side
         looking = [r for r in unique if r.picture is not None]
@@ -195,15 +196,15 @@ class MLLM:
         pictures: Sequence[Picture] | None,
         texts: Sequence[str] | None,
         prompt: str,
-        instead: Sequence[str] | None,
+        fallback_messages: Sequence[str] | None,
     ) -> list[_Request]:
         """One request per item, the same object for equal items."""
-        lengths = {len(given) for given in (pictures, texts, instead) if given is not None}
+        lengths = {len(given) for given in (pictures, texts, fallback_messages) if given is not None}
         if len(lengths) != 1:
             raise DataError(f"pictures, texts and replacements must be lists of one length, got {sorted(lengths)}")
         n = lengths.pop()
         messages = self._prompter.messages(prompt, texts if texts is not None else [""] * n)
-        others = self._prompter.messages("", instead) if instead is not None else messages
+        others = self._prompter.messages("", fallback_messages) if fallback_messages is not None else messages
         unique: dict[tuple, _Request] = {}
         requests = []
         for picture, message, other in zip(pictures or [None] * n, messages, others, strict=True):
@@ -241,7 +242,7 @@ class MLLM:
                     pictures.append(_open(request.picture, self.settings.max_picture_side))
                 except DataError as error:
                     request.reasons.append(f"{BROKEN_PICTURE}: {error}")
-                    request.picture, request.message = None, request.instead
+                    request.picture, request.message = None, request.fallback_message
                     continue
             kept.append(request)
         return kept, self._prompter.inputs([r.message.text for r in kept], pictures or None) if kept else None

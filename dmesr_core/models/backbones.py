@@ -59,7 +59,7 @@ class Attention(nn.Module):
         return self.out(y.transpose(1, 2).reshape(b, t, d))
 
 
-def from_the_end(mask: Tensor) -> Tensor:
+def reversed_positions(mask: Tensor) -> Tensor:
     """Position of each item counted back from the last one (0), (B, T): where the papers' left-padded slots put it.
 
     The last slots are trained by every history, however short; counted from the start, the positions of
@@ -86,7 +86,7 @@ class Backbone(nn.Module):
         """
         raise NotImplementedError
 
-    def hidden_item(self) -> Tensor:
+    def mask_vector(self) -> Tensor:
         """What stands where an item is hidden, (D,); cloze only."""
         raise NotImplementedError
 
@@ -124,7 +124,7 @@ class SASRec(Backbone):
         nn.init.normal_(self.position.weight, std=0.02)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        x = self.dropout(x * self.scale + self.position(from_the_end(mask)))
+        x = self.dropout(x * self.scale + self.position(reversed_positions(mask)))
         for block in self.blocks:
             x = block(x)
         return self.norm(x)
@@ -207,12 +207,12 @@ class BERT4Rec(Backbone):
             attention.out.weight.add_(same)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        x = self.dropout(self.norm(x * self.scale + self.position(from_the_end(mask))))
+        x = self.dropout(self.norm(x * self.scale + self.position(reversed_positions(mask))))
         for block in self.blocks:
             x = block(x, mask)
         return x
 
-    def hidden_item(self) -> Tensor:
+    def mask_vector(self) -> Tensor:
         return self.mask
 
 
@@ -224,8 +224,8 @@ class TwoTowers(Backbone):
         self.backbone = backbone
         self.objective, self.item_bias = backbone.objective, backbone.item_bias
 
-    def hidden_item(self) -> Tensor:
-        return self.backbone.hidden_item().repeat(2)
+    def mask_vector(self) -> Tensor:
+        return self.backbone.mask_vector().repeat(2)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         first, second = x.chunk(2, dim=-1)
@@ -245,8 +245,8 @@ class WithHead(Backbone):
         self.objective, self.item_bias = backbone.objective, backbone.item_bias
         self.head = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width))
 
-    def hidden_item(self) -> Tensor:
-        return self.backbone.hidden_item()
+    def mask_vector(self) -> Tensor:
+        return self.backbone.mask_vector()
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         y = self.backbone(x, mask)

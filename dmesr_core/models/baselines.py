@@ -114,8 +114,8 @@ class LLMEmb(Recommender):
 
     Ours: the paper first fine-tunes an LLM by contrast between texts of the same item with parts left out; here the
     text encoder stays as it is. The paper aligns with the ID vectors of a trained recommender; we take a factorisation
-    of which items occur close to each other (`together`), which needs no second training. Between the layers of the
-    adapter stands a GELU, which helps on the Bazaar's validation cases: the vectors have no ID beside them.
+    of which items occur close to each other (`ppmi_embeddings`), which needs no second training. Between the layers of
+    the adapter stands a GELU, which helps on the Bazaar's validation cases: the vectors have no ID beside them.
 
     Args:
         text: (N+1, F) one vector of its words per item.
@@ -154,7 +154,7 @@ class LLMEmb(Recommender):
         self._last = table, items
         return table
 
-    def side_loss(self) -> Tensor | None:
+    def auxiliary_loss(self) -> Tensor | None:
         if self.alpha == 0 or self._last is None:
             return None
         table, items = self._last
@@ -167,7 +167,7 @@ class LLMEmb(Recommender):
         return self.alpha * info_nce(table[has], target[has], self.temperature)
 
 
-def together(train: Sequences, n_items: int, width: int, window: int = 5) -> Tensor:
+def ppmi_embeddings(train: Sequences, n_items: int, width: int, window: int = 5) -> Tensor:
     """Collaborative vectors (N+1, width) of the items: which occur close to which, in the training sequences.
 
     Counts of pairs at most `window` apart, as positive pointwise mutual information, factorised: what a word

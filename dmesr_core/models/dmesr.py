@@ -25,7 +25,7 @@ from dmesr_core.models.recommender import ItemID, Recommender
 from dmesr_core.models.vectors import standardise, token_components
 
 VIEWS = ("picture", "text")
-ENTRIES = ("sum", "concat", "two_towers")
+INJECTIONS = ("sum", "concat", "two_towers")
 
 
 @dataclass(frozen=True)
@@ -43,21 +43,21 @@ class DMESRSettings:
     fine_tokens: int = 24  # tokens of the original text that the fusion may look at
     fine_width: int = 96  # width of the token states, after a principal component analysis (0: as they come)
     fusion_heads: int = 2
-    entry: str = "sum"  # how the fused views enter the backbone: sum | concat | two_towers
+    injection: str = "sum"  # how the fused views enter the backbone: sum | concat | two_towers
     id_embedding: bool = True  # add a learned vector per item
     id_dropout: float = 0.1  # chance that an item has to do without its ID vector for a step
-    unit: bool = False  # features, ID vector and their sum all have length 1 (entry sum only)
+    unit: bool = False  # features, ID vector and their sum all have length 1 (injection sum only)
     dropout: float = 0.1  # inside the projection heads
 
     def __post_init__(self) -> None:
         if not self.views or any(v not in VIEWS for v in self.views) or len(set(self.views)) != len(self.views):
             raise SettingsError(f"views {self.views!r}: choose one or both of {', '.join(VIEWS)}")
-        if self.entry not in ENTRIES:
-            raise SettingsError(f"unknown entry {self.entry!r}: choose one of {', '.join(ENTRIES)}")
-        if self.unit and (self.entry != "sum" or not self.id_embedding):
-            raise SettingsError("unit vectors need entry 'sum' and an ID vector")
-        if self.entry == "two_towers" and len(self.views) != 2:
-            raise SettingsError("entry 'two_towers' needs both views")
+        if self.injection not in INJECTIONS:
+            raise SettingsError(f"unknown injection {self.injection!r}: choose one of {', '.join(INJECTIONS)}")
+        if self.unit and (self.injection != "sum" or not self.id_embedding):
+            raise SettingsError("unit vectors need injection 'sum' and an ID vector")
+        if self.injection == "two_towers" and len(self.views) != 2:
+            raise SettingsError("injection 'two_towers' needs both views")
         if self.items_per_step is not None and self.items_per_step < 2:
             raise SettingsError(f"items_per_step {self.items_per_step}: at least 2 items are needed to compare")
         if self.alpha < 0:
@@ -115,14 +115,14 @@ class DMESR(Recommender):
     def __init__(self, settings: DMESRSettings, features: Features, known: Tensor):
         s = settings
         backbone = make_backbone(s.backbone)
-        super().__init__(TwoTowers(backbone) if s.entry == "two_towers" else backbone, s.backbone.max_len, known)
+        super().__init__(TwoTowers(backbone) if s.injection == "two_towers" else backbone, s.backbone.max_len, known)
         self.settings = s
         width, views = s.backbone.width, len(s.views)
         coarse = {v: torch.as_tensor(getattr(features, f"coarse_{v}")) for v in s.views}
         self.encoder = ItemEncoder(s, coarse, torch.as_tensor(features.fine), torch.as_tensor(features.fine_mask))
         self.item_id = ItemID(width, self.known, s.id_dropout) if s.id_embedding else None
-        parts = views + (s.entry == "concat" and s.id_embedding)
-        self.enter = nn.Linear(parts * width, width) if s.entry == "concat" else nn.Linear(width, width)
+        parts = views + (s.injection == "concat" and s.id_embedding)
+        self.projection = nn.Linear(parts * width, width) if s.injection == "concat" else nn.Linear(width, width)
         self.features_share = nn.Parameter(torch.ones(())) if s.unit else None  # their length beside that of the ID
         self.temperature = Temperature(s.temperature, s.learn_temperature)
         self._aligned: Tensor | None = None
@@ -137,19 +137,19 @@ class DMESR(Recommender):
             items = torch.arange(self.n_items + 1, device=self.known.device)
         fused = self._encode(items)  # (n, V, d)
         if self.features_share is not None and self.item_id is not None:
-            features = F.normalize(self.enter(fused[:, 0]), dim=1)
+            features = F.normalize(self.projection(fused[:, 0]), dim=1)
             table = F.normalize(self.features_share * features + self.item_id(items, unit=True), dim=1)
             return table * (items > 0)[:, None]
         own = None if self.item_id is None else self.item_id(items)
         scale = fused.shape[-1] ** -0.5  # as an ID table starts: entries of size 1/√d
-        if self.settings.entry == "concat":
+        if self.settings.injection == "concat":
             parts = [*fused.unbind(1)] + ([] if own is None else [own / scale])
-            table = self.enter(torch.cat(parts, dim=1)) * scale
-        elif self.settings.entry == "sum":
-            table = self.enter(fused[:, 0]) * scale
+            table = self.projection(torch.cat(parts, dim=1)) * scale
+        elif self.settings.injection == "sum":
+            table = self.projection(fused[:, 0]) * scale
             table = table if own is None else table + own
         else:
-            views = self.enter(fused) * scale  # (n, V, d)
+            views = self.projection(fused) * scale  # (n, V, d)
             table = (views if own is None else views + own[:, None]).flatten(1)  # (n, 2d)
         return table * (items > 0)[:, None]
 
@@ -180,9 +180,9 @@ class DMESR(Recommender):
     def _fuse(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """Aligned views (n, V, d), fused views (n, V, d); of the latter their sum, (n, 1, d), if only that enters."""
         aligned, fused = self.encoder(items)
-        return aligned, fused.sum(1, keepdim=True) if self.settings.entry == "sum" else fused
+        return aligned, fused.sum(1, keepdim=True) if self.settings.injection == "sum" else fused
 
-    def side_loss(self) -> Tensor | None:
+    def auxiliary_loss(self) -> Tensor | None:
         s = self.settings
         if not s.align or s.alpha == 0 or len(s.views) < 2 or self._aligned is None:
             return None

@@ -43,7 +43,7 @@ class Recommender(nn.Module):
         """Vectors of `items` (n,), or of all: (N+1, D). Row 0, the padding, is zero."""
         raise NotImplementedError
 
-    def side_loss(self) -> Tensor | None:
+    def auxiliary_loss(self) -> Tensor | None:
         """What a model adds to the recommendation loss, for the item table computed last; None for nothing."""
         return None
 
@@ -58,7 +58,7 @@ class Recommender(nn.Module):
         rows = torch.arange(len(items), device=items.device)
         if self.backbone.objective == "cloze":
             x, mask = F.pad(x, (0, 0, 0, 1)), F.pad(mask, (0, 1))
-            x[rows, length] = self.backbone.hidden_item().to(x.dtype)
+            x[rows, length] = self.backbone.mask_vector().to(x.dtype)
             mask[rows, length] = True
             return self.backbone(x, mask)[rows, length]
         return self.backbone(x, mask)[rows, (length - 1).clamp(min=0)]
@@ -131,14 +131,14 @@ class FeatureRecommender(Recommender):
         vectors = torch.as_tensor(vectors, dtype=torch.float32)
         binary = bool(((vectors == 0) | (vectors == 1)).all())
         self.register_buffer("vectors", vectors if binary else standardise(vectors), persistent=False)
-        self.enter = nn.Linear(vectors.shape[1], settings.width, bias=False)
+        self.projection = nn.Linear(vectors.shape[1], settings.width, bias=False)
         # Entries of the table should start at the size of an ID table, whatever the features' norm.
         nn.init.normal_(
-            self.enter.weight, std=(settings.width * self.vectors[1:].square().sum(1).mean().item()) ** -0.5
+            self.projection.weight, std=(settings.width * self.vectors[1:].square().sum(1).mean().item()) ** -0.5
         )
         self.item_id = ItemID(settings.width, self.known, id_dropout)
 
     def item_table(self, items: Tensor | None = None) -> Tensor:
         if items is None:
             items = torch.arange(self.n_items + 1, device=self.known.device)
-        return (self.enter(self.vectors[items]) + self.item_id(items)) * (items > 0)[:, None]
+        return (self.projection(self.vectors[items]) + self.item_id(items)) * (items > 0)[:, None]

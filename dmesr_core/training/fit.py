@@ -38,7 +38,7 @@ class TrainReport:
 
     settings: dict
     loss: list[float] = field(default_factory=list)  # mean loss in nats per predicted position
-    side_loss: list[float] = field(default_factory=list)  # mean alignment part of it
+    auxiliary_loss: list[float] = field(default_factory=list)  # mean alignment part of it
     valid: list[float] = field(default_factory=list)  # validation NDCG@10
     best_epoch: int = -1
     seconds: float = 0.0
@@ -99,8 +99,8 @@ def fit(
     validate = validate or (lambda m: _validation_ndcg(m, split))
     parts = {"model": bare, "optimizer": optimizer, "schedule": schedule}
     judged = bare  # what is validated, and whose weights stay
-    if s.averaging:
-        averaged = _running_mean(bare, float(s.averaging))
+    if s.ema_decay:
+        averaged = _running_mean(bare, float(s.ema_decay))
         parts["averaged"], judged = averaged, cast(Recommender, averaged.module)
     if accelerator.scaler is not None:  # fp16 on a GPU
         parts["scaler"] = accelerator.scaler
@@ -124,11 +124,11 @@ def fit(
             with accelerator.autocast():
                 loss, side, n = step(items, generator)
             accelerator.backward(loss if side is None else loss + side)
-            accelerator.clip_grad_norm_(model.parameters(), s.clip)
+            accelerator.clip_grad_norm_(model.parameters(), s.max_grad_norm)
             optimizer.step()
             schedule.step()
             optimizer.zero_grad(set_to_none=True)
-            if s.averaging:
+            if s.ema_decay:
                 averaged.update_parameters(bare)
             losses.append(loss.detach() * n)
             sides.append(torch.zeros(()) if side is None else side.detach())
@@ -146,7 +146,7 @@ def fit(
             raise DataError(f"the validation score of epoch {epoch} is {score}: `validate` must give a finite number")
         targets_seen += sum(positions)
         report.loss.append(mean)
-        report.side_loss.append(float(torch.stack(sides).mean()))
+        report.auxiliary_loss.append(float(torch.stack(sides).mean()))
         report.valid.append(score)
         if score > best:
             best, report.best_epoch, best_weights = score, epoch, _weights(judged)

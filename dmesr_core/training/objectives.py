@@ -53,7 +53,7 @@ def predictions(
     column = torch.arange(items.shape[1], device=items.device)
     hidden_at = torch.where(beginning[:, None], column == end, hidden_at)
     real = column <= end
-    x = torch.where(hidden_at[..., None], model.backbone.hidden_item(), F.embedding(items, table))
+    x = torch.where(hidden_at[..., None], model.backbone.mask_vector(), F.embedding(items, table))
     return model.backbone(x, real)[hidden_at], items[hidden_at]
 
 
@@ -100,12 +100,12 @@ class Step:
             usual = math.log(s.negatives / self.beta)
             positive, negative = positive - usual, negative - usual
             loss = binary_loss(positive, negative, self.beta)
-        if s.not_again:
+        if s.history_loss_weight:
             rows = self.row_of[items]
             expected = hidden.new_zeros(*rows[:, 1:].shape, hidden.shape[1])  # (B, T, D)
             expected[rows[:, 1:] > 0] = hidden
-            loss = loss + s.not_again * history_loss(expected, rows, table)
-        return loss, model.side_loss(), len(targets)
+            loss = loss + s.history_loss_weight * history_loss(expected, rows, table)
+        return loss, model.auxiliary_loss(), len(targets)
 
     def _expected(self, items: Tensor, needed: Tensor) -> Tensor:
         """How often each of `needed` was to be expected in this step's sample, (n,): the Q of logQ."""

@@ -45,7 +45,7 @@ def test_the_shared_ranking_agrees_with_the_packages_own():
     cases = Cases(Sequences.from_lists(histories), targets, numbers.astype(float), numbers)
     for mask, greater, ties in ((False, ranks.greater, ranks.ties), (True, ranks.greater_masked, ranks.ties_masked)):
         scorer = lambda _, index: torch.from_numpy(scores[index])  # noqa: E731
-        want = metrics.evaluate(scorer, cases, N, ranking.EvalSettings(mask_seen=mask)).mean()
+        want = metrics.evaluate_cases(scorer, cases, N, ranking.EvalSettings(mask_seen=mask)).mean()
         found = instruments.quality(greater, ties)
         assert found == pytest.approx({name: want[name] for name in found})
     assert (ranks.greater != ranks.greater_masked).any() and (ranks.ties > 1).any()

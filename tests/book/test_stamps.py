@@ -86,8 +86,8 @@ def test_stored_rows_count_for_the_chapter_that_read_them_only(tmp_path):
 
     package = {"errors.py": "e", "model.bin": "m", "results/a.jsonl": "r"}
     assert stamps.used(["errors.py"], package) == {"errors.py": "e", "model.bin": "m"}
-    records.write_rows([], tmp_path / "a.jsonl")
-    records.read_rows(tmp_path / "a.jsonl")
+    records.write_records([], tmp_path / "a.jsonl")
+    records.read_records(tmp_path / "a.jsonl")
     stamps.report_kernel(str(tmp_path / "report.json"))
     assert str(tmp_path / "a.jsonl") in json.loads((tmp_path / "report.json").read_text())["read"]
 

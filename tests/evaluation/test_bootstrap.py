@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from dmesr_core.errors import DataError, SettingsError
-from dmesr_core.evaluation.bootstrap import bootstrap_interval, paired_bootstrap, road, road_interval
+from dmesr_core.evaluation.bootstrap import (
+    bootstrap_interval,
+    normalised_gain,
+    normalised_gain_interval,
+    paired_bootstrap,
+)
 from dmesr_core.evaluation.results import Result, compare, stack
 
 
@@ -111,20 +116,20 @@ def test_seeds_are_paired_and_a_single_row_is_paired_with_all():
 
 
 def test_road_and_its_interval():
-    assert road(0.2, 0.1, 0.3) == pytest.approx(0.5)
-    assert road(0.1, 0.1, 0.3) == 0
-    assert road(0.3, 0.1, 0.3) == 1
-    assert np.isnan(road(0.2, 0.3, 0.3))
+    assert normalised_gain(0.2, 0.1, 0.3) == pytest.approx(0.5)
+    assert normalised_gain(0.1, 0.1, 0.3) == 0
+    assert normalised_gain(0.3, 0.1, 0.3) == 1
+    assert np.isnan(normalised_gain(0.2, 0.3, 0.3))
     rng = np.random.default_rng(7)
     ease = rng.random(500)
     popularity, ceiling = 0.2 * ease, 0.2 * ease + 0.4 * rng.random(500)
     model = popularity + 0.7 * (ceiling - popularity)  # 70% of the way in every single case
-    assert road_interval(model, popularity, ceiling) == pytest.approx((0.7, 0.7, 0.7))
+    assert normalised_gain_interval(model, popularity, ceiling) == pytest.approx((0.7, 0.7, 0.7))
     noisy = model + rng.normal(0, 0.1, (3, 500))
-    middle, low, high = road_interval(noisy, popularity, ceiling)
+    middle, low, high = normalised_gain_interval(noisy, popularity, ceiling)
     assert 0.6 < low < middle < high < 0.8
-    assert middle == pytest.approx(road(noisy.mean(), popularity.mean(), ceiling.mean()))
-    assert all(np.isnan(road_interval(model, ceiling, popularity)))
+    assert middle == pytest.approx(normalised_gain(noisy.mean(), popularity.mean(), ceiling.mean()))
+    assert all(np.isnan(normalised_gain_interval(model, ceiling, popularity)))
 
 
 def result(name="a", protocol="p", n=50, seeds=None, shift=0.0):

@@ -13,7 +13,7 @@ from helpers.small_cases import make_cases, random_cases, scorer_of
 from scipy.stats import hypergeom
 
 from dmesr_core.errors import DataError
-from dmesr_core.evaluation.metrics import evaluate, groups, item_groups, metrics, sampled_protocol
+from dmesr_core.evaluation.metrics import evaluate_cases, groups, item_groups, metrics, sampled_protocol
 from dmesr_core.evaluation.ranking import EvalSettings, Ranks, rank_cases
 from dmesr_core.evaluation.scorers import model_scorer, popularity_scorer
 from dmesr_core.models.backbones import BackboneSettings
@@ -27,7 +27,7 @@ def test_metrics_are_those_of_pytrec_eval(mask_seen):
     rng = np.random.default_rng(0)
     cases = random_cases(200, 60, rng)
     scores = rng.permuted(np.tile(np.arange(61.0), (200, 1)), axis=1)  # no ties
-    ours = evaluate(scorer_of(scores), cases, 60, EvalSettings(KS, mask_seen, batch_size=64)).per_case
+    ours = evaluate_cases(scorer_of(scores), cases, 60, EvalSettings(KS, mask_seen, batch_size=64)).per_case
     relevant, run = {}, {}
     for c, target in enumerate(cases.targets):
         relevant[str(c)] = {str(target): 1}
@@ -49,7 +49,7 @@ def test_ties_are_the_average_over_all_orders():
     """Each way to order equal scores, written out."""
     scores = np.array([[0.0, 3, 2, 2, 2, 1, 1]])
     for target in range(1, 7):
-        ours = evaluate(scorer_of(scores), make_cases([[]], [target]), 6, EvalSettings((1, 2, 3, 5))).per_case
+        ours = evaluate_cases(scorer_of(scores), make_cases([[]], [target]), 6, EvalSettings((1, 2, 3, 5))).per_case
         ranks = []
         for tiebreak in permutations(range(6)):
             order = sorted(range(1, 7), key=lambda i: (-scores[0, i], tiebreak[i - 1]))
@@ -65,21 +65,21 @@ def test_ties_are_the_average_over_all_orders():
 def test_a_constant_scorer_gets_what_chance_gets():
     cases = make_cases([[1, 2]] * 30, np.arange(11, 41))
     constant = scorer_of(torch.ones(30, 51))
-    full = evaluate(constant, cases, 50, EvalSettings((10,), mask_seen=False)).mean()
+    full = evaluate_cases(constant, cases, 50, EvalSettings((10,), mask_seen=False)).mean()
     assert full["hr@10"] == pytest.approx(10 / 50)
     assert full["ndcg@10"] == pytest.approx((1 / np.log2(np.arange(2, 12))).sum() / 50)
     assert full["mrr@10"] == pytest.approx((1 / np.arange(1, 11)).sum() / 50)
-    assert evaluate(constant, cases, 50, EvalSettings((10,))).mean()["hr@10"] == pytest.approx(10 / 48)
+    assert evaluate_cases(constant, cases, 50, EvalSettings((10,))).mean()["hr@10"] == pytest.approx(10 / 48)
     assert sampled_protocol(constant, cases, 50, 19).mean()["hr@10"] == pytest.approx(10 / 20)
-    assert evaluate(constant, cases, 50, EvalSettings((60,))).mean()["hr@60"] == 1
+    assert evaluate_cases(constant, cases, 50, EvalSettings((60,))).mean()["hr@60"] == 1
 
 
 def test_a_perfect_and_a_hopeless_scorer():
     cases = random_cases(20, 30, np.random.default_rng(1))
     scores = np.zeros((20, 31))
     scores[np.arange(20), cases.targets] = 1
-    assert set(evaluate(scorer_of(scores), cases, 30).mean().values()) == {1.0}
-    hopeless = evaluate(scorer_of(-scores), cases, 30, EvalSettings((5, 10), mask_seen=False)).mean()
+    assert set(evaluate_cases(scorer_of(scores), cases, 30).mean().values()) == {1.0}
+    hopeless = evaluate_cases(scorer_of(-scores), cases, 30, EvalSettings((5, 10), mask_seen=False)).mean()
     assert set(hopeless.values()) == {0.0}
 
 
@@ -105,7 +105,7 @@ def test_renumbering_the_items_changes_nothing():
     moved = np.empty_like(scores)
     moved[:, new] = scores
     renumbered = make_cases([new[h] for h in cases.histories], new[cases.targets])
-    before, after = evaluate(scorer_of(scores), cases, 40), evaluate(scorer_of(moved), renumbered, 40)
+    before, after = evaluate_cases(scorer_of(scores), cases, 40), evaluate_cases(scorer_of(moved), renumbered, 40)
     for m in before.per_case:
         assert (before.per_case[m] == after.per_case[m]).all()
     counts = rng.integers(0, 4, 41)
@@ -122,8 +122,8 @@ def test_masking_matters_and_the_protocol_says_which():
     scores = rng.random((80, 31))
     for c in range(80):
         scores[c, cases.histories[c]] += 1  # a model that recommends what one has
-    masked = evaluate(scorer_of(scores), cases, 30, name="m", split="leave-one-out test")
-    plain = evaluate(scorer_of(scores), cases, 30, EvalSettings(mask_seen=False), split="leave-one-out test")
+    masked = evaluate_cases(scorer_of(scores), cases, 30, name="m", split="leave-one-out test")
+    plain = evaluate_cases(scorer_of(scores), cases, 30, EvalSettings(mask_seen=False), split="leave-one-out test")
     assert masked.mean()["hr@10"] > plain.mean()["hr@10"] + 0.1
     assert (masked.name, plain.name) == ("m", "known")
     assert masked.protocol == (
@@ -133,13 +133,13 @@ def test_masking_matters_and_the_protocol_says_which():
     assert plain.protocol == masked.protocol.replace("masked", "not masked")
     candidates = np.zeros(31, bool)
     candidates[cases.targets] = True
-    some = evaluate(scorer_of(scores), cases, 30, candidates=candidates)
+    some = evaluate_cases(scorer_of(scores), cases, 30, candidates=candidates)
     assert some.protocol.startswith(f"{len(set(cases.targets))} candidates out of 30 items, seen items masked; test,")
 
 
 def test_cases_of_one_user_are_drawn_together():
     cases = make_cases([[1]] * 6, [2, 3, 4, 2, 3, 4], users=[0, 0, 0, 1, 1, 1])
-    assert evaluate(popularity_scorer(np.arange(6)), cases, 5).units.tolist() == [0, 0, 0, 1, 1, 1]
+    assert evaluate_cases(popularity_scorer(np.arange(6)), cases, 5).units.tolist() == [0, 0, 0, 1, 1, 1]
 
 
 def test_the_sampled_protocol_has_the_expected_value_of_the_hypergeometric():
@@ -151,7 +151,7 @@ def test_the_sampled_protocol_has_the_expected_value_of_the_hypergeometric():
     wanted = hypergeom(n_items - 2, above, n_negatives).cdf(k - 1)  # fewer than k of those drawn are better
     assert result.mean()["hr@5"] == pytest.approx(wanted, abs=0.03)
     assert result.mean()["hr@5"] > 0.5  # while the full ranking says:
-    assert evaluate(scorer_of(scores), make_cases([[60]] * 4000, [1] * 4000), n_items).mean()["hr@5"] == 0
+    assert evaluate_cases(scorer_of(scores), make_cases([[60]] * 4000, [1] * 4000), n_items).mean()["hr@5"] == 0
     assert result.protocol.startswith("SAMPLED: the target among 20 random unseen items out of 60 (seed 1); not comp")
     short = sampled_protocol(scorer_of(scores), make_cases([[60], [3]], [1, 1]), n_items, 59)
     assert "(seed 0, fewer in 2 cases)" in short.protocol
@@ -184,7 +184,7 @@ def test_groups_of_cases():
 def test_popularity_scores_are_counts():
     cases = make_cases([[3], [1]], [2, 3])
     assert rank_cases(popularity_scorer(np.array([0, 5, 4, 9])), cases, 3).rank.tolist() == [2, 1]
-    assert evaluate(popularity_scorer(np.array([0, 5, 4, 9])), cases, 3).name == "popularity"
+    assert evaluate_cases(popularity_scorer(np.array([0, 5, 4, 9])), cases, 3).name == "popularity"
 
 
 @pytest.fixture(params=["sasrec", "bert4rec"])
@@ -218,7 +218,7 @@ def test_model_scorer_scores_as_the_model_does(model):
         for c, history in enumerate(cases.histories):
             scores = model.scores(model.user(table, torch.tensor(history[-6:])[None]), table)
             torch.testing.assert_close(scorer([history], np.array([c])), scores)
-    assert evaluate(scorer, cases, 20).name == "mine"
+    assert evaluate_cases(scorer, cases, 20).name == "mine"
     short = model_scorer(model, 20, max_len=2)
     torch.testing.assert_close(short([np.array([1, 2, 3])], np.array([0])), scorer([np.array([2, 3])], np.array([0])))
 

@@ -10,7 +10,7 @@ from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.experiments import grids, load
 from dmesr_core.experiments.grid import Block, Data, Grid, jobs
 from dmesr_core.experiments.grids import GRIDS, get, whole
-from dmesr_core.experiments.load import fewer_shoppers, materials
+from dmesr_core.experiments.load import materials, subsample_training
 from dmesr_core.experiments.variants import VARIANTS, needs_of
 
 
@@ -119,15 +119,15 @@ def test_no_features_are_made_where_none_are_needed(monkeypatch):
 
 def test_fewer_shoppers_ask_the_same_questions():
     split = make_material().split
-    half, quarter = fewer_shoppers(split, 0.5), fewer_shoppers(split, 0.25)
-    assert fewer_shoppers(split, 1.0) is split
+    half, quarter = subsample_training(split, 0.5), subsample_training(split, 0.25)
+    assert subsample_training(split, 1.0) is split
     assert half.test is split.test and half.valid is split.valid
     assert (len(half.train), len(quarter.train)) == (20, 10)
     assert half.train_counts.sum() == half.train.lengths.sum() == len(half.train.items)
     sequences = {tuple(s) for s in half.train}
     assert all(tuple(s) in sequences for s in quarter.train)
     with pytest.raises(SettingsError, match="share"):
-        fewer_shoppers(split, 0.0)
+        subsample_training(split, 0.0)
 
 
 def test_what_a_grid_does_not_know_counts_as_short():

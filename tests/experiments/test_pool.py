@@ -17,7 +17,7 @@ from dmesr_core.experiments import pool
 from dmesr_core.experiments.grid import Job
 from dmesr_core.experiments.material import Material
 from dmesr_core.experiments.pool import Failure, run_jobs
-from dmesr_core.experiments.records import Row
+from dmesr_core.experiments.records import RunRecord
 from dmesr_core.experiments.variants import VARIANTS, Variant
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -29,7 +29,7 @@ def test_a_failure_is_named_and_the_others_are_kept(tmp_path):
     material = make_material()
     work = [(bad, material), (GOOD, material)]
     failure, row = run_jobs(work, tmp_path, workers=2, progress=False)
-    assert isinstance(failure, Failure) and isinstance(row, Row)
+    assert isinstance(failure, Failure) and isinstance(row, RunRecord)
     assert failure.what == "data, leave-one-out: deep on sasrec, seed 0" and "depth" in failure.error
     assert run_jobs(work, tmp_path, train=False)[0] is None  # a failure is not remembered
     assert run_jobs(work, tmp_path, train=False)[1].ranks == row.ranks
@@ -75,7 +75,7 @@ def test_a_process_that_is_killed_ends_no_other_training(tmp_path, capfd):
     work = [(replace(GOOD, train=replace(TRAIN, seed=seed)), make_material()) for seed in range(2)]
     beside = deadly(tmp_path / "always", 2, Beside)  # at work whenever `always` dies, and not to blame
     rows = run_jobs([(GOOD, beside), (GOOD, always), (GOOD, once), *work], None, workers=3, progress=False)
-    assert [type(row) for row in rows] == [Row, Failure, Row, Row, Row]
+    assert [type(row) for row in rows] == [RunRecord, Failure, RunRecord, RunRecord, RunRecord]
     assert rows[1].what == "always, leave-one-out: id_only on sasrec, seed 0"
     assert "process died" in rows[1].error
     assert [row.seed for row in rows[2:]] == [0, 0, 1]

@@ -13,14 +13,14 @@ from dmesr_core.evaluation import metrics, scorers
 from dmesr_core.evaluation.ranking import EvalSettings, Ranks
 from dmesr_core.evaluation.results import compare
 from dmesr_core.experiments.records import (
-    Row,
+    RunRecord,
     complete,
     pack_kinds,
     pack_ranks,
     pack_units,
-    read_rows,
+    read_records,
     table,
-    write_rows,
+    write_records,
 )
 from dmesr_core.experiments.run import run
 from dmesr_core.experiments.variants import VARIANTS, build
@@ -28,12 +28,12 @@ from dmesr_core.training.fit import fit
 
 
 @pytest.fixture(scope="module")
-def row() -> Row:
+def row() -> RunRecord:
     torch.set_num_threads(1)
     return run("id_only", VARIANTS["id_only"], make_material(), BACKBONE, TRAIN, None)
 
 
-def other(row: Row, **changes) -> Row:
+def other(row: RunRecord, **changes) -> RunRecord:
     """The row with other fields; a `variant` is given by its name."""
     if "variant" in changes:
         changes["variant"] = {**row.variant, "name": changes["variant"]}
@@ -46,8 +46,10 @@ def test_metrics_from_ranks_are_those_of_evaluate_exactly(row):
     fit(model, split, TRAIN, progress=False)
     scorer, where = scorers.model_scorer(model, split.n_items), f"{split.name} test"
     wanted = {
-        "full": metrics.evaluate(scorer, split.test, split.n_items, split=where),
-        "unmasked": metrics.evaluate(scorer, split.test, split.n_items, EvalSettings(mask_seen=False), split=where),
+        "full": metrics.evaluate_cases(scorer, split.test, split.n_items, split=where),
+        "unmasked": metrics.evaluate_cases(
+            scorer, split.test, split.n_items, EvalSettings(mask_seen=False), split=where
+        ),
         "sampled": metrics.sampled_protocol(scorer, split.test, split.n_items, split=where),
     }
     assert set(wanted) == set(row.ranks)
@@ -65,7 +67,7 @@ def test_ranks_survive_however_many_items_are_tied():
     ties = np.array([1, 300, 70_000, 2, 5, 7, 1, 9])
     ranks = Ranks(greater, ties)
     packed = {"full": pack_ranks(ranks)}
-    kept = Row.ranks_of(type("Packed", (), {"ranks": packed})(), "full")
+    kept = RunRecord.ranks_of(type("Packed", (), {"ranks": packed})(), "full")
     assert (kept.greater == np.minimum(greater, 255)).all()
     assert (kept.n_ties[:5] == ties[:5]).all()
     first, second = metrics.metrics(ranks, (1, 20, 255)), metrics.metrics(kept, (1, 20, 255))
@@ -99,11 +101,11 @@ def test_cases_of_one_user_stay_together():
 
 def test_rows_come_back_from_a_file_as_they_were(row, tmp_path):
     rows = [other(row, variant=name, seed=seed, key=f"{seed}") for name in ("b", "a") for seed in (1, 0)]
-    write_rows(rows, tmp_path / "some" / "grid.jsonl")
-    write_rows(rows[::-1], tmp_path / "again.jsonl")
+    write_records(rows, tmp_path / "some" / "grid.jsonl")
+    write_records(rows[::-1], tmp_path / "again.jsonl")
     text = (tmp_path / "some" / "grid.jsonl").read_text()
     assert text == (tmp_path / "again.jsonl").read_text() and text.count("\n") == 4
-    back = read_rows(tmp_path / "some" / "grid.jsonl")
+    back = read_records(tmp_path / "some" / "grid.jsonl")
     assert [(r.variant["name"], r.seed) for r in back] == [("a", 0), ("a", 1), ("b", 0), ("b", 1)]
     assert back[0].to_json() == other(rows[3]).to_json()
     assert json.loads(text.splitlines()[0])["metrics"]["full"]["ndcg@10"] == row.metrics["full"]["ndcg@10"]
@@ -111,10 +113,10 @@ def test_rows_come_back_from_a_file_as_they_were(row, tmp_path):
 
 def test_a_file_that_is_no_file_of_rows_is_named(row, tmp_path):
     with pytest.raises(DataError, match="none.jsonl: there is no such file; `dmesr experiment`"):
-        read_rows(tmp_path / "none.jsonl")
+        read_records(tmp_path / "none.jsonl")
     (tmp_path / "x.jsonl").write_text(f'{row.to_json()}\n{{"a": 1}}\n')
     with pytest.raises(DataError, match="x.jsonl, line 2: .*no row"):
-        read_rows(tmp_path / "x.jsonl")
+        read_records(tmp_path / "x.jsonl")
 
 
 def test_a_row_knows_whether_this_code_made_it(row):

@@ -213,7 +213,7 @@ class FakeMLLM:
         self.asked: list[str] = []
         self.dies_after = 10**9
 
-    def embed(self, pictures, texts, prompt, instead=None) -> Described:
+    def embed(self, pictures, texts, prompt, fallback_messages=None) -> Described:
         described, report = [], []
         n = len(pictures if pictures is not None else texts)
         for i in range(n):
@@ -224,7 +224,7 @@ class FakeMLLM:
                 data = pictures[i].read_bytes()
                 if data.startswith(b"broken"):
                     report.append((i, f"broken picture: picture {pictures[i]}: broken"))
-                    content = instead[i]
+                    content = fallback_messages[i]
                 else:
                     content += str(zlib.crc32(data))
             if "long" in content:

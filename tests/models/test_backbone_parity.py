@@ -153,7 +153,7 @@ def test_bert4rec_equals_hugging_faces_bert_on_left_padded_slots():
         items = left_padded(HISTORIES, SLOTS)
         asked = torch.full((len(items), 1), -1)  # the slot of the mask, behind the last item
         real = torch.cat([items, asked], 1) != 0  # (B, slots + 1)
-        mask = model.backbone.hidden_item().expand(len(items), 1, WIDTH)
+        mask = model.backbone.mask_vector().expand(len(items), 1, WIDTH)
         vectors = torch.cat([model.item_table()[items], mask], 1) * math.sqrt(WIDTH)
         positions = torch.arange(SLOTS + 1).expand(len(items), -1)
         out = bert(inputs_embeds=vectors, attention_mask=real.long(), position_ids=positions)

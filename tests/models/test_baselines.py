@@ -8,7 +8,7 @@ from helpers.small_material import BACKBONE, N, make_material
 from dmesr_core.data.sequences import Sequences
 from dmesr_core.experiments.variants import Variant, build
 from dmesr_core.models.backbones import BackboneSettings
-from dmesr_core.models.baselines import LLMESR, LLMEmb, together
+from dmesr_core.models.baselines import LLMESR, LLMEmb, ppmi_embeddings
 from dmesr_core.models.recommender import known_items
 from dmesr_core.models.vectors import principal_components, standardise
 
@@ -116,39 +116,39 @@ def test_alignment_pulls_adapted_vectors_to_those_of_the_same_item():
     losses = []
     for _ in range(60):
         model.item_table()
-        loss = model.side_loss()
+        loss = model.auxiliary_loss()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
     assert losses[0] > 3 and losses[-1] < 0.5 * losses[0]  # log(40) = 3.7 by chance
-    assert LLMEmb(BACKBONE, text, target, torch.ones(41), alpha=0.0).side_loss() is None
+    assert LLMEmb(BACKBONE, text, target, torch.ones(41), alpha=0.0).auxiliary_loss() is None
 
 
 def test_items_without_a_neighbour_take_no_part_in_the_alignment():
     text, target = torch.randn(6, 20), torch.zeros(6, 16)
     model = LLMEmb(BACKBONE, text, target, torch.ones(6))
     model.item_table()
-    assert model.side_loss() is None
+    assert model.auxiliary_loss() is None
 
 
 def test_items_bought_together_lie_together():
     rng = np.random.default_rng(0)
     # Two worlds that never meet: items 1-5 and 6-10; item 11 was never bought.
     histories = [rng.permutation(5)[:4] + 1 + 5 * (u % 2) for u in range(200)]
-    vectors = together(Sequences.from_lists(histories), 11, 4)
+    vectors = ppmi_embeddings(Sequences.from_lists(histories), 11, 4)
     assert vectors.shape == (12, 4)
     assert not vectors[0].any() and not vectors[11].any()
     unit = torch.nn.functional.normalize(vectors[1:11], dim=1)
     cosine = unit @ unit.T
     assert cosine[:5, :5].min() > 0.9 and cosine[5:, 5:].min() > 0.9
     assert cosine[:5, 5:].abs().max() < 0.1
-    assert torch.equal(vectors, together(Sequences.from_lists(histories), 11, 4))
+    assert torch.equal(vectors, ppmi_embeddings(Sequences.from_lists(histories), 11, 4))
 
 
 def test_collaborative_vectors_see_training_only():
     split = make_material().split
-    vectors = together(split.train, N, 8)
+    vectors = ppmi_embeddings(split.train, N, 8)
     assert vectors.any(1).tolist() == known_items(split).tolist()
 
 

@@ -35,20 +35,20 @@ def build(known=None, given=None, **changes):
     return DMESR(settings, given or features(), torch.ones(N + 1).bool() if known is None else known)
 
 
-@pytest.mark.parametrize("entry", ["sum", "concat", "two_towers"])
+@pytest.mark.parametrize("injection", ["sum", "concat", "two_towers"])
 @pytest.mark.parametrize("name", list(BACKBONES))
-def test_any_backbone_takes_any_entry(name, entry):
-    model = build(backbone=BackboneSettings(name, 16, 8, 1, 2, 0.1), entry=entry).eval()
+def test_any_backbone_takes_any_entry(name, injection):
+    model = build(backbone=BackboneSettings(name, 16, 8, 1, 2, 0.1), injection=injection).eval()
     table = model.item_table()
-    width = 32 if entry == "two_towers" else 16
+    width = 32 if injection == "two_towers" else 16
     assert table.shape == (N + 1, width) and (table[0] == 0).all()
     users = model.user(table, torch.tensor([[3, 5, 0], [2, 0, 0]]))
     assert model.scores(users, table).shape == (2, N + 1)
 
 
-@pytest.mark.parametrize("entry", ["sum", "concat", "two_towers"])
-def test_the_table_of_some_items_is_a_part_of_the_table_of_all(entry):
-    model = build(entry=entry).eval()
+@pytest.mark.parametrize("injection", ["sum", "concat", "two_towers"])
+def test_the_table_of_some_items_is_a_part_of_the_table_of_all(injection):
+    model = build(injection=injection).eval()
     items = torch.tensor([0, 7, 2, 11])
     torch.testing.assert_close(model.item_table(items), model.item_table()[items], atol=1e-6, rtol=1e-5)
 
@@ -64,20 +64,20 @@ def test_unit_vectors_have_length_one_where_there_is_anything_to_know(kind):
     length[nothing] = 1
     torch.testing.assert_close(length, torch.ones(N + 1))
     model.train().item_table()[1:].sum().backward()
-    names = ("enter", "embedding", "item_id", "features_share")
+    names = ("projection", "embedding", "item_id", "features_share")
     learns = [p for n, p in model.named_parameters() if n.startswith(names)]
     assert learns and all(p.grad is not None for p in learns)
 
 
 def test_unit_vectors_need_a_sum_of_features_and_id():
-    for wrong in ({"entry": "concat"}, {"id_embedding": False}):
-        with pytest.raises(SettingsError, match="unit vectors need entry 'sum' and an ID vector"):
+    for wrong in ({"injection": "concat"}, {"id_embedding": False}):
+        with pytest.raises(SettingsError, match="unit vectors need injection 'sum' and an ID vector"):
             DMESRSettings(unit=True, **wrong)
 
 
 def test_gradient_reaches_both_views_the_words_and_the_ids():
     model = build()
-    (model.item_table().square().sum() + model.side_loss()).backward()
+    (model.item_table().square().sum() + model.auxiliary_loss()).backward()
     for name, p in model.encoder.named_parameters():
         assert p.grad is not None and p.grad.abs().sum() > 0, name
     assert model.item_id.embedding.weight.grad.abs().sum() > 0
@@ -87,13 +87,13 @@ def test_alignment_loss_is_off_with_alpha_zero_one_view_or_by_setting():
     for changes in ({"alpha": 0.0}, {"align": False}, {"views": ("text",)}):
         model = build(**changes)
         model.item_table()
-        assert model.side_loss() is None
+        assert model.auxiliary_loss() is None
     model = build(alpha=0.5).eval()
     model.item_table()
-    once = model.side_loss()
+    once = model.auxiliary_loss()
     model = build(alpha=1.0).eval()
     model.item_table()
-    torch.testing.assert_close(model.side_loss(), 2 * once)
+    torch.testing.assert_close(model.auxiliary_loss(), 2 * once)
 
 
 def test_in_training_some_items_are_aligned_at_a_time_and_others_the_next_time():
@@ -101,7 +101,7 @@ def test_in_training_some_items_are_aligned_at_a_time_and_others_the_next_time()
 
     def loss():
         model.item_table()
-        return round(model.side_loss().item(), 6)
+        return round(model.auxiliary_loss().item(), 6)
 
     losses = {loss() for _ in range(5)}
     assert len(losses) > 1
@@ -129,12 +129,12 @@ def test_as_many_items_per_step_as_there_are_encode_all_of_them(items_per_step):
     torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("entry", ["sum", "concat", "two_towers"])
-def test_a_part_of_the_items_gives_the_whole_table_and_on_average_the_whole_gradient(entry):
-    width = 32 if entry == "two_towers" else 16
+@pytest.mark.parametrize("injection", ["sum", "concat", "two_towers"])
+def test_a_part_of_the_items_gives_the_whole_table_and_on_average_the_whole_gradient(injection):
+    width = 32 if injection == "two_towers" else 16
     weights = torch.randn(N + 1, width, generator=torch.Generator().manual_seed(1))
-    exact, want = table_and_gradients(still(entry=entry, items_per_step=None), weights)
-    model = still(entry=entry, items_per_step=4)
+    exact, want = table_and_gradients(still(injection=injection, items_per_step=None), weights)
+    model = still(injection=injection, items_per_step=4)
     draws = []
     for _ in range(400):
         table, gradients = table_and_gradients(model, weights)
@@ -215,9 +215,9 @@ def test_an_interrupted_training_that_encodes_in_part_resumes_to_the_same_result
 def test_the_padding_row_is_not_an_item_to_align():
     model = build().eval()
     model.item_table()
-    with_padding = model.side_loss()
+    with_padding = model.auxiliary_loss()
     model.item_table(torch.arange(1, N + 1))
-    torch.testing.assert_close(model.side_loss(), with_padding)
+    torch.testing.assert_close(model.auxiliary_loss(), with_padding)
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -270,8 +270,8 @@ def test_id_dropout_takes_whole_ids_in_training_only():
         ({"views": ()}, "picture, text"),
         ({"views": ("sound",)}, "picture, text"),
         ({"views": ("text", "text")}, "picture, text"),
-        ({"entry": "product"}, "'product'.*sum, concat, two_towers"),
-        ({"entry": "two_towers", "views": ("text",)}, "needs both views"),
+        ({"injection": "product"}, "'product'.*sum, concat, two_towers"),
+        ({"injection": "two_towers", "views": ("text",)}, "needs both views"),
         ({"alpha": -1.0}, "alpha -1"),
         ({"items_per_step": 1}, "at least 2 items"),
     ],

@@ -13,7 +13,7 @@ from helpers.small_material import BACKBONE, TRAIN, make_material
 from dmesr_core.data.interactions import Interactions
 from dmesr_core.data.sequences import Sequences
 from dmesr_core.errors import DataError, SettingsError
-from dmesr_core.evaluation.metrics import evaluate
+from dmesr_core.evaluation.metrics import evaluate_cases
 from dmesr_core.evaluation.scorers import model_scorer
 from dmesr_core.experiments import variants
 from dmesr_core.models.backbones import BACKBONES, BackboneSettings
@@ -47,7 +47,7 @@ def build(split, name="sasrec", seed=0):
 
 
 def mrr(model, split):
-    result = evaluate(model_scorer(model, split.n_items), split.test, split.n_items)
+    result = evaluate_cases(model_scorer(model, split.n_items), split.test, split.n_items)
     return result.per_case["mrr@10"].mean()
 
 
@@ -80,7 +80,7 @@ class Stop(Exception):
     pass
 
 
-@pytest.mark.parametrize("changes", [{}, {"averaging": 0.9, "item_dropout": 0.2}])
+@pytest.mark.parametrize("changes", [{}, {"ema_decay": 0.9, "item_dropout": 0.2}])
 def test_an_interrupted_training_resumes_to_the_same_result(tmp_path, changes):
     split, settings = cycle_split(), TrainSettings(epochs=5, batch_size=16, **changes)
     whole = build(split)
@@ -149,7 +149,7 @@ def test_averaging_judges_and_keeps_a_running_mean_of_the_weights(monkeypatch):
         return len(judged)  # the last is the best
 
     monkeypatch.setattr(torch.optim, "AdamW", Watched)
-    fit(model, split, replace(QUICK, epochs=3, averaging=0.9), validate=validate, progress=False)
+    fit(model, split, replace(QUICK, epochs=3, ema_decay=0.9), validate=validate, progress=False)
     mean, wanted = steps[0], []
     for step, weights in enumerate(steps, start=1):
         mean = weights if step == 1 else 0.9 * mean + 0.1 * weights
@@ -164,7 +164,7 @@ def test_a_model_can_be_trained_on_with_a_running_mean():
     material = make_material()
     model = variants.build(variants.VARIANTS["llm_emb"], material, BACKBONE, 0)  # it remembers its last step
     for _ in range(2):
-        fit(model, material.split, replace(TRAIN, averaging=0.9), progress=False)
+        fit(model, material.split, replace(TRAIN, ema_decay=0.9), progress=False)
 
 
 def test_item_dropout_belongs_to_training_alone():
@@ -270,7 +270,7 @@ def test_not_again_teaches_that_nothing_is_taken_twice(loss):
         scores = model.scores(model.user(model.item_table(), items), model.item_table())[0]
         return float((scores[1:7].max() - scores[7]).detach())
 
-    assert own_items_above_others(not_again=5.0) < min(0, own_items_above_others() - 0.2)
+    assert own_items_above_others(history_loss_weight=5.0) < min(0, own_items_above_others() - 0.2)
 
 
 def test_softmax_leaves_out_items_that_training_never_saw():
@@ -321,12 +321,12 @@ def test_training_stops_when_its_time_is_up_and_its_learning_rate_has_fallen_by_
         ({"negatives": 0}, "negatives"),
         ({"gbce_t": 1.5}, "gbce_t"),
         ({"max_seconds": 0.0}, "max_seconds"),
-        ({"not_again": -1.0}, "not_again"),
-        ({"averaging": 1.0}, "averaging must be at least 0 and below 1, got 1.0"),
+        ({"history_loss_weight": -1.0}, "history_loss_weight"),
+        ({"ema_decay": 1.0}, "ema_decay must be at least 0 and below 1, got 1.0"),
         ({"item_dropout": 1.0}, "item_dropout must be at least 0 and below 1, got 1.0"),
         ({"patience": 0}, "patience must be at least 1, got 0"),
-        ({"clip": 0}, "clip must be positive, got 0"),
-        ({"clip": np.nan}, "clip must be positive, got nan"),
+        ({"max_grad_norm": 0}, "max_grad_norm must be positive, got 0"),
+        ({"max_grad_norm": np.nan}, "max_grad_norm must be positive, got nan"),
         ({"warmup": -1}, "warmup must be at least 0 and below 1, got -1"),
         ({"warmup": 1.0}, "warmup"),
         ({"weight_decay": -0.1}, "weight_decay"),
@@ -341,7 +341,7 @@ def test_settings_that_make_no_sense_are_refused(changes, message):
         fit(build(split), split, TrainSettings(**changes), progress=False)
 
 
-@pytest.mark.parametrize("name", ["not_again", "item_dropout"])
+@pytest.mark.parametrize("name", ["history_loss_weight", "item_dropout"])
 def test_what_a_causal_backbone_needs_is_refused_by_others(name):
     split = cycle_split()
     with pytest.raises(SettingsError, match=f"{name}.*causal"):
@@ -353,7 +353,8 @@ def test_what_is_just_allowed_trains():
     model = build(split)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     edge = TrainSettings(
-        epochs=1, batch_size=1, warmup=0.0, weight_decay=0.0, patience=1, clip=np.inf, negatives=1, max_seconds=1e-9
+        epochs=1, batch_size=1, warmup=0.0, weight_decay=0.0, patience=1, max_grad_norm=np.inf, negatives=1,
+        max_seconds=1e-9,
     )  # fmt: skip
     report = fit(model, split, edge, progress=False)
     assert len(report.valid) == 1 and report.best_epoch == 0
