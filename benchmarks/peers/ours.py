@@ -16,6 +16,7 @@ from dmesr_core.evaluation.ranking import EvalSettings, rank_cases
 from dmesr_core.evaluation.scorers import model_scorer
 from dmesr_core.models.backbones import BackboneSettings
 from dmesr_core.models.recommender import IDRecommender, known_items
+from dmesr_core.training.callbacks import TimeLimit
 from dmesr_core.training.fit import fit
 from dmesr_core.training.settings import TrainSettings
 
@@ -47,7 +48,7 @@ class Ours(common.Peer):
         given = json.loads(s.ours)
         endless = {"epochs": 100_000, "patience": 100_000}
         if s.phase == "wall":
-            given |= endless | {"max_seconds": s.seconds}
+            given |= endless
         elif "epochs" in given:
             given |= {"patience": given["epochs"]}
         else:  # a schedule needs an end: without one the learning rate stays the same, as it does elsewhere
@@ -76,7 +77,8 @@ class Ours(common.Peer):
         hook = self.module.backbone.register_forward_pre_hook(before_batch)
         settings = TrainSettings(**base | given)
         try:
-            report = fit(self.module, self.split, settings, validate=told, progress=False)
+            limit = [TimeLimit(s.seconds)] if s.phase == "wall" else []
+            report = fit(self.module, self.split, settings, callbacks=limit, validate=told, progress=False)
         except common.TimeUp:
             return
         finally:

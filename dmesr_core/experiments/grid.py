@@ -31,6 +31,7 @@ class Job:
     backbone: BackboneSettings
     train: TrainSettings
     grid: str = ""  # the experiment that asks for it
+    ema_decay: float = 0.0  # of `training.callbacks.EMA`; 0: none
 
     def __str__(self) -> str:
         return f"{self.name} on {self.backbone.name}, seed {self.train.seed}"
@@ -46,6 +47,7 @@ class Block:
     trains: tuple[dict[str, Any], ...] = ({},)  # what differs from `TrainSettings`
     sizes: dict[str, Any] = field(default_factory=dict)  # what differs from `BackboneSettings`
     seeds: int = 5  # trainings of each, with seeds 0, 1, ...
+    ema_decay: float = 0.0  # of `training.callbacks.EMA`; 0: none
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def jobs(grid: Grid) -> dict[Data, list[Job]]:
                 own = {"patience": epochs, "weight_decay": 0.5} if patient else {}
                 last = {"epochs": epochs} if grid.mini else {}  # a tiny run is short whatever a block asks for
                 train = TrainSettings(**({"epochs": epochs, "seed": seed} | own | changes | last))
-                job = Job(name, variant, BackboneSettings(backbone, **block.sizes), train, grid.name)
+                job = Job(name, variant, BackboneSettings(backbone, **block.sizes), train, grid.name, block.ema_decay)
                 once = found.setdefault(data, [])
                 if variant.kind != "popularity" or all(other.name != name for other in once):
                     once.append(job)

@@ -53,7 +53,7 @@ def _quality(name: str, title: str) -> Grid:
     # Twice as wide it would learn histories by heart: more is taken away, and the mean of its late weights is kept.
     wide = replace(
         once, variants={"id_wide": VARIANTS["id_only"]},
-        trains=(once.trains[0] | {"item_dropout": 0.2, "ema_decay": 0.996},),
+        trains=(once.trains[0] | {"item_dropout": 0.2},), ema_decay=0.996,
         sizes=once.sizes | {"width": 128, "dropout": 0.4},
     )  # fmt: skip
     return Grid(f"quality_{name}", f"how good SASRec by ID gets on {title}", (plain, once, wide), epochs=60)

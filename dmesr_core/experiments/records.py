@@ -43,6 +43,7 @@ class RunRecord:
     backbone: dict[str, Any]  # settings
     variant: dict[str, Any]  # name, kind, changes
     train: dict[str, Any]  # settings
+    ema_decay: float  # of the weights; 0: no moving average
     seed: int
     key: str  # hash of all that decides the result, the code excepted
     code: str  # hash of the code, see `provenance.code_hash`

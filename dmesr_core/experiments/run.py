@@ -21,6 +21,7 @@ from dmesr_core.experiments.records import RunRecord, pack_kinds, pack_ranks, pa
 from dmesr_core.experiments.variants import Variant, build, needs_of
 from dmesr_core.models.backbones import BackboneSettings
 from dmesr_core.provenance import PeakMemory, code_hash, commit, versions
+from dmesr_core.training.callbacks import EMA
 from dmesr_core.training.fit import fit
 from dmesr_core.training.settings import TrainSettings
 
@@ -53,7 +54,8 @@ def run_job(job: Job, material: Material, folder: str | Path | None, made_in: st
         scorer, parameters = popularity_scorer(split.train_counts), 0
     else:
         model = build(job.variant, material, job.backbone, seed)
-        report = asdict(fit(model, split, job.train, progress=False))
+        callbacks = [EMA(job.ema_decay)] if job.ema_decay else []
+        report = asdict(fit(model, split, job.train, callbacks=callbacks, progress=False))
         scorer, parameters = model_scorer(model, split.n_items), sum(p.numel() for p in model.parameters())
     ranks = rank_under_protocols(scorer, split)
     results = {
@@ -61,8 +63,9 @@ def run_job(job: Job, material: Material, folder: str | Path | None, made_in: st
         for protocol, (r, words) in ranks.items()
     }
     row = RunRecord(
-        **_names(job, material), split=split.name, backbone=asdict(job.backbone), train=asdict(job.train), seed=seed,
-        key=key_of(job, material), code=code_hash(), fingerprint=material.fingerprint, sizes=split_sizes(split),
+        **_names(job, material), split=split.name, backbone=asdict(job.backbone), train=asdict(job.train),
+        ema_decay=job.ema_decay, seed=seed, key=key_of(job, material), code=code_hash(),
+        fingerprint=material.fingerprint, sizes=split_sizes(split),
         protocols={protocol: result.protocol for protocol, result in results.items()},
         cases=len(split.test), metrics={protocol: result.mean() for protocol, result in results.items()},
         ranks={protocol: pack_ranks(r) for protocol, (r, _) in ranks.items()},
@@ -110,7 +113,7 @@ def key_of(job: Job, material: Material) -> str:
     """Hash of all that decides a result, but for the code."""
     settings: list = []
     if job.variant.kind != "popularity":
-        settings = [asdict(job.backbone), asdict(job.train), torch.__version__]
+        settings = [asdict(job.backbone), asdict(job.train), job.ema_decay, torch.__version__]
     parts = [asdict(job.variant), material.hashes(needs_of(job.variant)), settings]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
 
@@ -118,16 +121,18 @@ def key_of(job: Job, material: Material) -> str:
 def identity(job: Job, data: Data) -> str:
     """What a job is: all that the grid says about it. Neither the code nor the version of torch has a part in it."""
     variant = {"name": job.name, **asdict(job.variant)}
-    return _identity(job.grid, data, variant, asdict(job.backbone), asdict(job.train))
+    settings = asdict(job.backbone), asdict(job.train), job.ema_decay
+    return _identity(job.grid, data, variant, *settings)
 
 
 def identity_of(row: RunRecord) -> str:
     """The `identity` of the job whose row this is, whatever code made it and whichever settings there were then."""
-    return _identity(row.grid, Data(row.data, row.split, row.share), row.variant, row.backbone, row.train)
+    data = Data(row.data, row.split, row.share)
+    return _identity(row.grid, data, row.variant, row.backbone, row.train, row.ema_decay)
 
 
-def _identity(grid: str, data: Data, variant: dict, backbone: dict, train: dict) -> str:
-    settings = [] if variant["kind"] == "popularity" else [backbone, train]  # it has neither
+def _identity(grid: str, data: Data, variant: dict, backbone: dict, train: dict, ema_decay: float) -> str:
+    settings = [] if variant["kind"] == "popularity" else [backbone, train, float(ema_decay)]  # it has none
     return json.dumps([grid, data.name, data.split, float(data.share), variant, settings], sort_keys=True)
 
 

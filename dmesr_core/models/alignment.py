@@ -6,13 +6,9 @@ Our choice: a two-layer head per view, symmetric InfoNCE (as in CLIP) over the i
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-from dmesr_core.errors import SettingsError
 
 
 class ProjectionHead(nn.Module):
@@ -28,24 +24,6 @@ class ProjectionHead(nn.Module):
     def forward(self, coarse: Tensor) -> Tensor:
         """(n, width_in) -> (n, width)"""
         return self.norm(self.body(coarse))
-
-
-class Temperature(nn.Module):
-    """The softmax temperature of InfoNCE, fixed or learned (in log space, so that it stays positive)."""
-
-    def __init__(self, value: float, learned: bool):
-        super().__init__()
-        if not 0.005 <= value <= 5:
-            raise SettingsError(f"temperature {value} is outside 0.005 … 5; CLIP starts from 0.07")
-        log = torch.tensor(math.log(value))
-        if learned:
-            self.log = nn.Parameter(log)
-        else:
-            self.register_buffer("log", log)
-
-    def forward(self) -> Tensor:
-        # CLIP's bound: the inverse temperature never passes 100, or a few easy pairs take over the gradient.
-        return self.log.clamp(math.log(0.01), math.log(5.0)).exp()
 
 
 def info_nce(a: Tensor, b: Tensor, temperature: Tensor | float) -> Tensor:

@@ -14,12 +14,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy import sparse
 from torch import Tensor, nn
 
 from dmesr_core.data.sequences import Sequences
 from dmesr_core.models.alignment import info_nce
 from dmesr_core.models.backbones import Backbone, BackboneSettings, TwoTowers, make_backbone
-from dmesr_core.models.recommender import Recommender
+from dmesr_core.models.recommender import Encoded, Recommender
 from dmesr_core.models.vectors import leading_eigenvectors, principal_components, standardise
 
 
@@ -96,13 +97,11 @@ class LLMESR(Recommender):
         with torch.no_grad():
             self.collaborative.weight.copy_(principal_components(text, s.width) * s.width**-0.5)
 
-    def item_table(self, items: Tensor | None = None) -> Tensor:
+    def encode_items(self, items: Tensor) -> Encoded:
         """(n,) -> (n, 2d): the semantic view, then the collaborative one."""
-        if items is None:
-            items = torch.arange(self.n_items + 1, device=self.known.device)
         semantic = self.adapter(self.text[items])
         own = self.collaborative(items) * self.known[items][:, None]
-        return torch.cat([semantic, own], dim=1) * (items > 0)[:, None]
+        return torch.cat([semantic, own], dim=1) * (items > 0)[:, None], None
 
 
 class LLMEmb(Recommender):
@@ -145,19 +144,16 @@ class LLMEmb(Recommender):
         self.register_buffer("text", text, persistent=False)
         self.register_buffer("target", collaborative.float(), persistent=False)
         self.adapter = _adapter(text.shape[1], settings.width, bend=True)
-        self._last: tuple[Tensor, Tensor] | None = None
 
-    def item_table(self, items: Tensor | None = None) -> Tensor:
-        if items is None:
-            items = torch.arange(self.n_items + 1, device=self.known.device)
+    def encode_items(self, items: Tensor) -> Encoded:
         table = self.adapter(self.text[items]) * (items > 0)[:, None]
-        self._last = table, items
-        return table
+        return table, (lambda: self._alignment(table, items)) if self.alpha else None
 
-    def auxiliary_loss(self) -> Tensor | None:
-        if self.alpha == 0 or self._last is None:
-            return None
-        table, items = self._last
+    def _alignment(self, table: Tensor, items: Tensor) -> Tensor | None:
+        """Weighted InfoNCE between encoded items (n, d) and their collaborative vectors; a sample of them in training.
+
+        None where fewer than two of `items` have a collaborative vector.
+        """
         target = self.target[items]
         has = target.any(1).nonzero()[:, 0]
         if self.training and len(has) > self.align_items:
@@ -168,27 +164,38 @@ class LLMEmb(Recommender):
 
 
 def ppmi_embeddings(train: Sequences, n_items: int, width: int, window: int = 5) -> Tensor:
-    """Collaborative vectors (N+1, width) of the items: which occur close to which, in the training sequences.
+    """Collaborative vectors (N+1, width) of the items, from which items occur close to each other in training.
 
-    Counts of pairs at most `window` apart, as positive pointwise mutual information, factorised: what a word
-    embedding does to words (Levy and Goldberg, Neural Word Embedding as Implicit Matrix Factorization, 2014). Items
-    without a pair have a row of zeros.
+    Positive pointwise mutual information of the counts of pairs at most `window` apart, factorised: the matrix that
+    word embeddings factorise implicitly (Levy and Goldberg, Neural Word Embedding as Implicit Matrix Factorization,
+    2014). Memory grows with the number of pairs, not with the square of N. Items without a pair have a row of zeros.
     """
-    counts = np.zeros((n_items + 1, n_items + 1), np.float64)
-    sequence = np.repeat(np.arange(len(train)), train.lengths)
-    for gap in range(1, window + 1):
-        same = sequence[gap:] == sequence[:-gap]
-        np.add.at(counts, (train.items[:-gap][same], train.items[gap:][same]), 1.0)
-    counts += counts.T
-    by_item, total = counts.sum(1), max(counts.sum(), 1.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        information = np.log(counts * total / np.outer(by_item, by_item))
-    information = np.where(np.isfinite(information) & (information > 0), information, 0.0)
-    generator = torch.Generator().manual_seed(0)
-    values, vectors = leading_eigenvectors(torch.from_numpy(information).float(), min(width, n_items), generator)
+    counts = cooccurrences(train, n_items, window)
+    values, vectors = leading_eigenvectors(ppmi(counts).astype(np.float32), min(width, n_items))
     out = torch.zeros(n_items + 1, width)
     out[:, : len(values)] = vectors * values.clamp(min=0).sqrt()
-    out[by_item == 0] = 0
+    out[torch.from_numpy(np.diff(counts.indptr) == 0)] = 0
+    return out
+
+
+def cooccurrences(train: Sequences, n_items: int, window: int) -> sparse.csr_matrix:
+    """(N+1, N+1) symmetric: how often two items stand at most `window` places apart in a training sequence."""
+    sequence = np.repeat(np.arange(len(train)), train.lengths)
+    counts = sparse.csr_matrix((n_items + 1, n_items + 1), dtype=np.float64)
+    for gap in range(1, window + 1):
+        same = sequence[gap:] == sequence[:-gap]
+        pairs = train.items[:-gap][same], train.items[gap:][same]
+        counts += sparse.coo_matrix((np.ones(len(pairs[0])), pairs), counts.shape).tocsr()
+    return counts + counts.T
+
+
+def ppmi(counts: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Positive pointwise mutual information of symmetric counts: log(n_ij n / n_i n_j) where it is positive, else 0."""
+    pairs = counts.tocoo()
+    by_item = np.asarray(counts.sum(1)).ravel()
+    information = np.log(pairs.data * by_item.sum() / (by_item[pairs.row] * by_item[pairs.col]))
+    out = sparse.csr_matrix((information.clip(min=0), (pairs.row, pairs.col)), counts.shape)
+    out.eliminate_zeros()
     return out
 
 

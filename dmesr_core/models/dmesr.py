@@ -10,18 +10,20 @@ an ordinary recommender). How they enter it, and all sizes, are our choices, tes
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dmesr_core.data.sequences import Split
 from dmesr_core.errors import SettingsError
 from dmesr_core.features.extract import Features
-from dmesr_core.models.alignment import ProjectionHead, Temperature, info_nce
+from dmesr_core.models.alignment import ProjectionHead, info_nce
 from dmesr_core.models.backbones import BackboneSettings, TwoTowers, make_backbone
 from dmesr_core.models.fusion import CrossAttentionFusion
-from dmesr_core.models.recommender import ItemID, Recommender
+from dmesr_core.models.recommender import Encoded, ItemID, Recommender, known_items
 from dmesr_core.models.vectors import standardise, token_components
 
 VIEWS = ("picture", "text")
@@ -38,7 +40,6 @@ class DMESRSettings:
     alpha: float = 0.05  # weight of the alignment loss: loss = recommendation + alpha · alignment
     items_per_step: int | None = 128  # items that a step encodes anew, and aligns with each other; None: all
     temperature: float = 0.2  # of InfoNCE
-    learn_temperature: bool = False
     fusion: bool = True  # cross-attention onto the original words
     fine_tokens: int = 24  # tokens of the original text that the fusion may look at
     fine_width: int = 96  # width of the token states, after a principal component analysis (0: as they come)
@@ -60,8 +61,18 @@ class DMESRSettings:
             raise SettingsError("injection 'two_towers' needs both views")
         if self.items_per_step is not None and self.items_per_step < 2:
             raise SettingsError(f"items_per_step {self.items_per_step}: at least 2 items are needed to compare")
-        if self.alpha < 0:
-            raise SettingsError(f"alpha {self.alpha} is negative: the alignment loss would push the views apart")
+        if not 0 <= self.alpha < math.inf:
+            raise SettingsError(f"alpha must be 0 or more, got {self.alpha!r}: a negative one pushes the views apart")
+        if not 0.005 <= self.temperature <= 5:
+            raise SettingsError(f"temperature must lie between 0.005 and 5, got {self.temperature!r}")
+        for name, least in (("fine_tokens", 1), ("fine_width", 0), ("fusion_heads", 1)):
+            if getattr(self, name) < least:
+                raise SettingsError(f"{name} must be at least {least}, got {getattr(self, name)!r}")
+        if self.fusion and self.backbone.width % self.fusion_heads:
+            raise SettingsError(f"width {self.backbone.width} is not divisible by {self.fusion_heads} fusion heads")
+        for name in ("id_dropout", "dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise SettingsError(f"{name} must be at least 0 and below 1, got {getattr(self, name)!r}")
 
 
 class ItemEncoder(nn.Module):
@@ -82,7 +93,6 @@ class ItemEncoder(nn.Module):
             self.register_buffer(f"coarse_{view}", standardise(coarse[view]), persistent=False)
         self.heads = nn.ModuleDict({v: ProjectionHead(coarse[v].shape[1], width, s.dropout) for v in s.views})
         self.fusion = None
-        self._kept: tuple[Tensor, Tensor, Tensor] | None = None
         if s.fusion:
             mask = mask[:, : s.fine_tokens].bool()
             fine = token_components(fine[:, : s.fine_tokens].float(), mask, s.fine_width)
@@ -99,18 +109,28 @@ class ItemEncoder(nn.Module):
         aligned = self.aligned(items)
         if self.fusion is None:
             return aligned, aligned
-        return aligned, self.fusion(aligned, *self._words(items))
+        return aligned, self.fusion(aligned, self.fine[items], self.mask[items])
 
-    def _words(self, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Token states and mask of `items`; kept, because a full softmax asks for the same items at every step."""
-        kept = self._kept
-        if kept is None or kept[0].device != items.device or not torch.equal(kept[0], items):
-            kept = self._kept = (items, self.fine[items], self.mask[items])
-        return kept[1:]
+
+class StaleVectors:
+    """Fused vectors of all items, each from the step that last encoded it: what partial encoding remembers."""
+
+    def __init__(self) -> None:
+        self.vectors: Tensor | None = None  # (N+1, V, d), without gradient
+
+    def clear(self) -> None:
+        self.vectors = None
+
+    def replace(self, items: Tensor, vectors: Tensor) -> None:
+        """Remember new vectors (n, V, d) of `items` (n,)."""
+        assert self.vectors is not None
+        self.vectors[items] = vectors.detach().to(self.vectors.dtype)
 
 
 class DMESR(Recommender):
     """The whole model; `known` as in `Recommender`."""
+
+    temperature: Tensor  # ()
 
     def __init__(self, settings: DMESRSettings, features: Features, known: Tensor):
         s = settings
@@ -124,18 +144,29 @@ class DMESR(Recommender):
         parts = views + (s.injection == "concat" and s.id_embedding)
         self.projection = nn.Linear(parts * width, width) if s.injection == "concat" else nn.Linear(width, width)
         self.features_share = nn.Parameter(torch.ones(())) if s.unit else None  # their length beside that of the ID
-        self.temperature = Temperature(s.temperature, s.learn_temperature)
-        self._aligned: Tensor | None = None
-        self._fused: Tensor | None = None  # (N+1, V, d) what `_fuse` gave for each item when last encoded
+        # Rounded in log space, as in all stored results: float32 of its own would differ in the last bit.
+        self.register_buffer("temperature", torch.tensor(math.log(s.temperature)).exp(), persistent=False)
+        self.stale = StaleVectors()
+
+    @classmethod
+    def build(cls, features: Features, split: Split, settings: DMESRSettings | None = None) -> DMESR:
+        """An untrained model for the items of `split`, which `features` describe."""
+        return cls(settings or DMESRSettings(), features, known_items(split))
 
     def train(self, mode: bool = True) -> DMESR:
-        self._fused = None  # an evaluation, and each epoch, starts from vectors of the present weights
+        self.stale.clear()  # an evaluation, and each epoch, starts from vectors of the present weights
         return super().train(mode)
 
-    def item_table(self, items: Tensor | None = None) -> Tensor:
-        if items is None:
-            items = torch.arange(self.n_items + 1, device=self.known.device)
-        fused = self._encode(items)  # (n, V, d)
+    def encode_items(self, items: Tensor) -> Encoded:
+        aligned, fused = self._encode(items)  # (m, V, d), (n, V, d)
+        table = self._inject(fused, items)
+        s = self.settings
+        if not s.align or s.alpha == 0 or len(s.views) < 2:
+            return table, None
+        return table, lambda: s.alpha * info_nce(aligned[:, 0], aligned[:, 1], self.temperature)
+
+    def _inject(self, fused: Tensor, items: Tensor) -> Tensor:
+        """The item table (n, D) of fused views (n, V, d) and ID vectors."""
         if self.features_share is not None and self.item_id is not None:
             features = F.normalize(self.projection(fused[:, 0]), dim=1)
             table = F.normalize(self.features_share * features + self.item_id(items, unit=True), dim=1)
@@ -153,37 +184,31 @@ class DMESR(Recommender):
             table = (views if own is None else views + own[:, None]).flatten(1)  # (n, 2d)
         return table * (items > 0)[:, None]
 
-    def _encode(self, items: Tensor) -> Tensor:
-        """What `_fuse` gives for `items`. In training a step encodes only some of them anew.
+    def _encode(self, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Aligned views of the items that are encoded (m, V, d), and fused views of all `items` (n, V, d).
 
-        The gradient of the encoder is a sum over items, so a random part of them, weighed by how many there are
-        for each of the part, estimates it without bias. The others keep the vectors of some steps ago; an epoch
-        starts with all of them fresh. This is what makes a step of DMESR hardly dearer than one of an ID table.
+        In training a step encodes only a random part of the items. The gradient of the encoder is a sum over items,
+        so a random part, weighted by how many items there are for each of the part, estimates it without bias. The
+        others keep the vectors of an earlier step; an epoch starts with fresh vectors of all. This keeps the cost of a
+        step near that of an ID table.
         """
         m = self.settings.items_per_step
         if not self.training or m is None or len(items) <= m:
             aligned, fused = self._fuse(items)
-            self._aligned = aligned[items > 0]
-            return fused
-        if self._fused is None:
+            return aligned[items > 0], fused
+        if self.stale.vectors is None:
             with torch.no_grad():
                 every = torch.arange(self.n_items + 1, device=items.device)
-                self._fused = torch.cat([self._fuse(part)[1] for part in every.split(4096)])
+                self.stale.vectors = torch.cat([self._fuse(part)[1] for part in every.split(4096)])
         rows = 1 + torch.randperm(len(items) - 1, device=items.device)[:m]  # row 0 is the padding
-        chosen = items[rows]
-        self._aligned, fused = self._fuse(chosen)
-        self._fused[chosen] = fused.detach().to(self._fused.dtype)
+        aligned, fused = self._fuse(items[rows])
+        self.stale.replace(items[rows], fused)
         weight = (len(items) - 1) / m
         fused = fused.detach() * (1 - weight) + fused * weight  # the same value, `weight` times the gradient
-        return self._fused[items].index_copy(0, rows, fused.to(self._fused.dtype))
+        known = self.stale.vectors[items]
+        return aligned, known.index_copy(0, rows, fused.to(known.dtype))
 
     def _fuse(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """Aligned views (n, V, d), fused views (n, V, d); of the latter their sum, (n, 1, d), if only that enters."""
         aligned, fused = self.encoder(items)
         return aligned, fused.sum(1, keepdim=True) if self.settings.injection == "sum" else fused
-
-    def auxiliary_loss(self) -> Tensor | None:
-        s = self.settings
-        if not s.align or s.alpha == 0 or len(s.views) < 2 or self._aligned is None:
-            return None
-        return s.alpha * info_nce(self._aligned[:, 0], self._aligned[:, 1], self.temperature())

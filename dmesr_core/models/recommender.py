@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -11,6 +13,10 @@ from dmesr_core.data.sequences import Split
 from dmesr_core.models.backbones import Backbone, BackboneSettings, make_backbone
 from dmesr_core.models.vectors import standardise
 
+# Vectors of n items (n, D), and a function that computes what the model adds to the recommendation loss (or None).
+# A function, so that evaluation does not pay for it, and so that it is computed after the recommendation loss.
+Encoded = tuple[Tensor, Callable[[], Tensor | None] | None]
+
 
 def known_items(split: Split) -> Tensor:
     """(N+1,) bool: items that occur in training."""
@@ -18,7 +24,7 @@ def known_items(split: Split) -> Tensor:
 
 
 class Recommender(nn.Module):
-    """A backbone and an item table. Subclasses say where the table comes from.
+    """A backbone and an item table: subclasses implement `encode_items`.
 
     Args:
         known: (N+1,) bool, True for items that occur in training. Others have no ID vector and no bias (zeros):
@@ -39,20 +45,22 @@ class Recommender(nn.Module):
     def n_items(self) -> int:
         return len(self.known) - 1
 
-    def item_table(self, items: Tensor | None = None) -> Tensor:
-        """Vectors of `items` (n,), or of all: (N+1, D). Row 0, the padding, is zero."""
+    def encode_items(self, items: Tensor) -> Encoded:
+        """The vectors of `items` (n,) and the auxiliary loss of this encoding; the vector of item 0 is zero."""
         raise NotImplementedError
 
-    def auxiliary_loss(self) -> Tensor | None:
-        """What a model adds to the recommendation loss, for the item table computed last; None for nothing."""
-        return None
+    def item_table(self, items: Tensor | None = None) -> Tensor:
+        """Vectors of `items` (n,), or of all: (N+1, D). Row 0, the padding, is zero."""
+        if items is None:
+            items = torch.arange(self.n_items + 1, device=self.known.device)
+        return self.encode_items(items)[0]
 
     def item_bias(self, items: Tensor) -> Tensor | None:
-        """What is added to the scores of `items` (n,), whatever the history; None for nothing."""
+        """(n,) what is added to the scores of `items`, whatever the history; None for nothing."""
         return None if self.bias is None else self.bias[items] * self.known[items]
 
     def user(self, table: Tensor, items: Tensor) -> Tensor:
-        """What the model expects after each history, (B, T) right-padded item numbers -> (B, D)."""
+        """User vectors: what the model expects after each history, (B, T) right-padded item numbers -> (B, D)."""
         length = (items > 0).sum(1)  # (B,)
         x, mask = F.embedding(items, table), items > 0
         rows = torch.arange(len(items), device=items.device)
@@ -83,14 +91,18 @@ class IDRecommender(Recommender):
         self.embedding = nn.Embedding(len(known), settings.width, padding_idx=0)
         nn.init.normal_(self.embedding.weight, std=0.02 if unit else settings.width**-0.5)
 
-    def item_table(self, items: Tensor | None = None) -> Tensor:
-        weight = self.embedding.weight if items is None else self.embedding(items)
-        known = self.known if items is None else self.known[items]
-        return (F.normalize(weight, dim=1) if self.unit else weight) * known[:, None]
+    @classmethod
+    def build(cls, split: Split, settings: BackboneSettings | None = None, *, unit: bool = False) -> IDRecommender:
+        """An untrained model for the items of `split`."""
+        return cls(settings or BackboneSettings(), known_items(split), unit)
+
+    def encode_items(self, items: Tensor) -> Encoded:
+        vectors = self.embedding(items)
+        return (F.normalize(vectors, dim=1) if self.unit else vectors) * self.known[items][:, None], None
 
 
 class ItemID(nn.Module):
-    """A learned vector per item that training has seen; now and then an item must do without it.
+    """A learned vector per item that training has seen; with dropout of whole vectors.
 
     Without that dropout the ID vectors explain the popular items alone and nothing useful is learned from
     what the items are: exactly what an item without an ID vector, a new one, needs.
@@ -117,7 +129,7 @@ class ItemID(nn.Module):
 class FeatureRecommender(Recommender):
     """A plain way to use what is known about items: one linear map of given vectors, plus the ID vector.
 
-    Fed the true facts of the Bazaar it is the *fact oracle*; fed the MLLM's vectors, side by side, it is the
+    With the true facts of the Bazaar it is the *fact oracle*; with the MLLM's vectors, side by side, it is the
     "raw features" baseline.
 
     Args:
@@ -138,7 +150,6 @@ class FeatureRecommender(Recommender):
         )
         self.item_id = ItemID(settings.width, self.known, id_dropout)
 
-    def item_table(self, items: Tensor | None = None) -> Tensor:
-        if items is None:
-            items = torch.arange(self.n_items + 1, device=self.known.device)
-        return (self.projection(self.vectors[items]) + self.item_id(items)) * (items > 0)[:, None]
+    def encode_items(self, items: Tensor) -> Encoded:
+        table = self.projection(self.vectors[items]) + self.item_id(items)
+        return table * (items > 0)[:, None], None

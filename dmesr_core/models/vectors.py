@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from scipy import sparse
 from torch import Tensor
 
 
@@ -32,12 +33,18 @@ def token_components(fine: Tensor, mask: Tensor, width: int) -> Tensor:
     return centred / centred[mask].std().clamp(min=1e-6)
 
 
-def leading_eigenvectors(matrix: Tensor, k: int, generator: torch.Generator, rounds: int = 8) -> tuple[Tensor, Tensor]:
-    """The k largest eigenvalues (k,) of a symmetric matrix and their vectors (n, k), by subspace iteration."""
-    basis = torch.linalg.qr(torch.randn(len(matrix), min(2 * k, len(matrix)), generator=generator)).Q
+def leading_eigenvectors(matrix: sparse.csr_matrix, k: int, rounds: int = 8) -> tuple[Tensor, Tensor]:
+    """The k largest eigenvalues (k,) of a symmetric sparse matrix and their vectors (n, k), by subspace iteration.
+
+    Halko, Martinsson and Tropp, Finding Structure with Randomness, 2011. ARPACK (`scipy.sparse.linalg.eigsh`) takes
+    several times as long on the co-occurrences of a large catalogue, for an accuracy that item vectors do not need.
+    """
+    n = matrix.shape[0]
+    start = torch.randn(n, min(2 * k, n), generator=torch.Generator().manual_seed(0))
+    basis = torch.linalg.qr(start).Q
     for _ in range(rounds):
-        basis = torch.linalg.qr(matrix @ basis).Q
-    values, vectors = torch.linalg.eigh(basis.T @ matrix @ basis)  # ascending
+        basis = torch.linalg.qr(torch.from_numpy(matrix @ basis.numpy())).Q
+    values, vectors = torch.linalg.eigh(basis.T @ torch.from_numpy(matrix @ basis.numpy()))  # ascending
     return values.flip(0)[:k], (basis @ vectors.flip(1))[:, :k]
 
 

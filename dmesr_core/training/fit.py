@@ -1,18 +1,17 @@
 """The training loop: any `Recommender`, any objective, on `accelerate`.
 
-One pass per step: compute the vectors of exactly the items that the step needs (once), run the backbone on the
-histories, and compare what it expects at each position with what came. Early stopping watches validation
-NDCG@10 on the full catalogue.
+A step computes the vectors of exactly the items that it needs, once, runs the backbone on the histories, and compares
+its prediction at each position with the item that came. Early stopping watches NDCG@10 of the validation cases on the
+full catalogue.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -26,19 +25,21 @@ from dmesr_core.evaluation.metrics import metrics
 from dmesr_core.evaluation.ranking import rank_cases
 from dmesr_core.evaluation.scorers import model_scorer
 from dmesr_core.models.recommender import Recommender
+from dmesr_core.training.callbacks import Callback
 from dmesr_core.training.checkpoint import Checkpoint, made_of
 from dmesr_core.training.objectives import Step
-from dmesr_core.training.optim import _accelerator, _parameter_groups, _rate, _running_mean
-from dmesr_core.training.settings import TrainSettings, check
+from dmesr_core.training.optim import make_accelerator, make_optimizer, warmup_cosine
+from dmesr_core.training.settings import TrainSettings
 
 
 @dataclass
 class TrainReport:
-    """What happened: one entry per epoch."""
+    """The course of a training: lists have one entry per epoch."""
 
     settings: dict
+    callbacks: list[str] = field(default_factory=list)  # their names
     loss: list[float] = field(default_factory=list)  # mean loss in nats per predicted position
-    auxiliary_loss: list[float] = field(default_factory=list)  # mean alignment part of it
+    auxiliary_loss: list[float] = field(default_factory=list)  # mean of what the model adds to it, such as alignment
     valid: list[float] = field(default_factory=list)  # validation NDCG@10
     best_epoch: int = -1
     seconds: float = 0.0
@@ -50,6 +51,7 @@ def fit(
     split: Split,
     settings: TrainSettings | None = None,
     *,
+    callbacks: Iterable[Callback] = (),
     validate: Callable[[Recommender], float] | None = None,
     checkpoint: str | Path | None = None,
     progress: bool = True,
@@ -58,112 +60,183 @@ def fit(
     """Train `model` in place; it ends with the weights of its best epoch.
 
     Args:
+        callbacks: such as `EMA(0.996)` or `TimeLimit(180)`.
         validate: model -> score, higher is better; the default ranks the validation cases of `split`.
         checkpoint: a folder; training continues from what is there, and leaves the best weights in it.
 
     Raises:
-        SettingsError: settings that make no sense, or a checkpoint of another training. DataError: nothing to train on
-            or to validate with, a loss or a score that is not finite, or a checkpoint that cannot be read.
+        SettingsError: settings that the backbone cannot use, or a checkpoint of another training. DataError: nothing
+            to train on or to validate with, a loss or score that is not finite, or a checkpoint that cannot be read.
     """
-    s = settings or TrainSettings()
-    check(s, model.backbone.objective)
-    if validate is None and not len(split.valid):
-        raise DataError("the split has no validation cases to choose the best epoch by: pass `validate`, or split anew")
-    histories = [h for h in _histories(split.train, model.max_len + 1) if len(h) > 1]
-    if not histories:
-        raise DataError("no training history has two events: nothing to learn the next item from")
-    set_seed(s.seed)  # dropout draws from torch's global generator; all else from `generator`
-    generator = torch.Generator().manual_seed(s.seed)
-    accelerator = _accelerator(s.mixed_precision)
-    lengths = np.array([len(h) for h in histories])
-    steps_per_epoch = math.ceil(len(histories) / s.batch_size)
-    # Plain numbers: a checkpoint with numpy's could not be read again without running what it holds.
-    groups = _parameter_groups(model, float(s.weight_decay))
-    optimizer = torch.optim.AdamW(groups, lr=float(s.learning_rate), betas=(0.9, 0.98), fused=True)
-    total = s.epochs * steps_per_epoch
-    report, best, first, started = TrainReport(asdict(s)), -math.inf, 0, time.perf_counter()
-
-    def spent() -> float:
-        """Seconds of training so far, validation included."""
-        return report.seconds + time.perf_counter() - started
-
-    def rate(i: int) -> float:
-        if s.max_seconds is None:
-            return _rate(i, total, s.warmup)
-        return _rate(int(1000 * spent() / s.max_seconds), 1000, s.warmup)  # thousandths of the time stand for steps
-
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
-    model, optimizer, schedule = accelerator.prepare(model, optimizer, schedule)
-    bare: Recommender = accelerator.unwrap_model(model)
-    step = Step(bare, np.asarray(split.train_counts), s, accelerator.device)
-    validate = validate or (lambda m: _validation_ndcg(m, split))
-    parts = {"model": bare, "optimizer": optimizer, "schedule": schedule}
-    judged = bare  # what is validated, and whose weights stay
-    if s.ema_decay:
-        averaged = _running_mean(bare, float(s.ema_decay))
-        parts["averaged"], judged = averaged, cast(Recommender, averaged.module)
-    if accelerator.scaler is not None:  # fp16 on a GPU
-        parts["scaler"] = accelerator.scaler
-    saved = Checkpoint(checkpoint, made_of(bare, split, asdict(s)) if checkpoint else {}, parts, generator)
-    if saved.exists():
-        first, best, best_weights, done = saved.load()
-        report = TrainReport(asdict(s), **done)
-    else:
-        best_weights = _weights(judged)
-    started, targets_seen = time.perf_counter(), 0
-    bar = tqdm(range(first, s.epochs), desc=label or "training", disable=not progress, leave=False, mininterval=1.0)
+    run = Training(model, split, settings or TrainSettings(), callbacks, validate, checkpoint)
+    run.resume()
+    left = run.settings.epochs - run.first_epoch
+    bar = tqdm(run.epochs(), label or "training", total=left, disable=not progress, leave=False, mininterval=1.0)
     for epoch in bar:
-        time_is_up = s.max_seconds is not None and spent() >= s.max_seconds
-        if report.loss and (epoch - 1 - report.best_epoch >= s.patience or time_is_up):
-            break
-        model.train()
-        losses, sides, positions = [], [], []
-        order_seed = int(torch.randint(2**31, (1,), generator=generator))
-        for rows in length_batches(lengths, s.batch_size, np.random.default_rng(order_seed)):
-            items = pad([histories[r] for r in rows], bare.max_len + 1).to(accelerator.device)
-            with accelerator.autocast():
-                loss, side, n = step(items, generator)
-            accelerator.backward(loss if side is None else loss + side)
-            accelerator.clip_grad_norm_(model.parameters(), s.max_grad_norm)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad(set_to_none=True)
-            if s.ema_decay:
-                averaged.update_parameters(bare)
-            losses.append(loss.detach() * n)
-            sides.append(torch.zeros(()) if side is None else side.detach())
+        loss, auxiliary_loss = run.train_epoch(epoch)
+        score = run.validate(epoch)
+        run.record(epoch, loss, auxiliary_loss, score)
+        bar.set_postfix(loss=f"{loss:.3f}", valid=f"{score:.4f}", best=f"{run.best_score:.4f}")
+        run.save(epoch)
+    return run.finish()
+
+
+class Training:
+    """One training: the model, everything that changes while it is trained, and the parts of the loop.
+
+    Callbacks may read all attributes, and set `position`, `evaluated`, `stop` and entries of `parts`.
+    """
+
+    def __init__(
+        self,
+        model: Recommender,
+        split: Split,
+        settings: TrainSettings,
+        callbacks: Iterable[Callback] = (),
+        validate: Callable[[Recommender], float] | None = None,
+        checkpoint: str | Path | None = None,
+    ):
+        settings.check_objective(model.backbone.objective)
+        if validate is None and not len(split.valid):
+            raise DataError(
+                "the split has no validation cases to choose the best epoch by: pass `validate`, or split anew"
+            )
+        self.model, self.split, self.settings, self.callbacks = model, split, settings, tuple(callbacks)
+        self.score_model = validate or (lambda m: validation_ndcg(m, split))
+        self.histories = training_histories(split.train, model.max_len + 1)
+        self.lengths = np.array([len(history) for history in self.histories])
+        self.report = TrainReport(asdict(settings), [callback.name for callback in self.callbacks])
+        self.first_epoch, self.best_score, self.stop = 0, -math.inf, False
+        self.began, self.targets_seen = time.perf_counter(), 0
+        self._set_up_optimisation()
+        self._set_up_checkpoint(checkpoint)
+
+    def _set_up_optimisation(self) -> None:
+        s = self.settings
+        set_seed(s.seed)  # dropout draws from torch's global generator; all else from `generator`
+        self.generator = torch.Generator().manual_seed(s.seed)
+        self.accelerator = make_accelerator(s.mixed_precision)
+        total = s.epochs * math.ceil(len(self.histories) / s.batch_size)
+        # Where the schedule is, and where it ends.
+        self.position: Callable[[int], tuple[float, float]] = lambda step: (step, total)
+        for callback in self.callbacks:
+            callback.on_setup(self)
+        optimizer = make_optimizer(self.model, s)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: warmup_cosine(*self.position(step), s.warmup)
+        )
+        self.wrapped, self.optimizer, self.schedule = self.accelerator.prepare(self.model, optimizer, schedule)
+        self.step_loss = Step(self.model, np.asarray(self.split.train_counts), s, self.accelerator.device)
+
+    def _set_up_checkpoint(self, folder: str | Path | None) -> None:
+        self.evaluated = self.model  # what is validated, and whose best weights are kept
+        self.parts = {"model": self.model, "optimizer": self.optimizer, "schedule": self.schedule}
+        if self.accelerator.scaler is not None:  # fp16 on a GPU
+            self.parts["scaler"] = self.accelerator.scaler
+        for callback in self.callbacks:
+            callback.on_start(self)
+        settings = asdict(self.settings) | {"callbacks": ", ".join(self.report.callbacks)}
+        identity = made_of(self.model, self.split, settings) if folder else {}
+        self.checkpoint = Checkpoint(folder, identity, self.parts, self.generator)
+
+    def seconds(self) -> float:
+        """Seconds of training so far, validation included."""
+        return self.report.seconds + time.perf_counter() - self.began
+
+    def resume(self) -> None:
+        """Load the checkpoint, if there is one; the clock starts here."""
+        self.best_weights = copy_of_weights(self.evaluated)
+        if self.checkpoint.exists():
+            self.first_epoch, self.best_score, self.best_weights, report = self.checkpoint.load()
+            self.report = TrainReport(self.report.settings, self.report.callbacks, **report)
+        self.began = time.perf_counter()
+
+    def epochs(self) -> Iterator[int]:
+        """The epochs that are left, until there has been no better one for `patience` epochs, or a callback stops."""
+        for epoch in range(self.first_epoch, self.settings.epochs):
+            for callback in self.callbacks:
+                callback.on_epoch_start(self)
+            out_of_patience = epoch - 1 - self.report.best_epoch >= self.settings.patience
+            if self.report.loss and (out_of_patience or self.stop):
+                return
+            yield epoch
+
+    def train_epoch(self, epoch: int) -> tuple[float, float]:
+        """One pass over all histories: mean loss per predicted position, and mean auxiliary loss per step."""
+        self.wrapped.train()
+        losses, auxiliary, positions = [], [], []
+        for rows in self.batches():
+            loss, extra, n = self.step([self.histories[row] for row in rows])
+            losses.append(loss * n)
+            auxiliary.append(extra)
             positions.append(n)
-            if s.max_seconds is not None and spent() >= s.max_seconds:
+            if self.stop:
                 break
+        self.targets_seen += sum(positions)
         mean = float(torch.stack(losses).sum() / sum(positions))
         if not math.isfinite(mean):
             raise DataError(
                 f"the loss of epoch {epoch} is {mean}: check the features for NaN, or lower the learning rate"
             )
-        judged.eval()
-        score = float(validate(judged))
+        return mean, float(torch.stack(auxiliary).mean())
+
+    def batches(self) -> list[np.ndarray]:
+        """The rows of each batch of an epoch: histories of similar length, in random order."""
+        seed = int(torch.randint(2**31, (1,), generator=self.generator))
+        return length_batches(self.lengths, self.settings.batch_size, np.random.default_rng(seed))
+
+    def step(self, histories: Sequence[np.ndarray]) -> tuple[Tensor, Tensor, int]:
+        """One optimisation step: mean loss, auxiliary loss (0 where there is none), number of predicted positions."""
+        items = pad(histories, self.model.max_len + 1).to(self.accelerator.device)  # (B, T)
+        with self.accelerator.autocast():
+            loss, auxiliary, n = self.step_loss(items, self.generator)
+        self.accelerator.backward(loss if auxiliary is None else loss + auxiliary)
+        self.accelerator.clip_grad_norm_(self.wrapped.parameters(), self.settings.max_grad_norm)
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        for callback in self.callbacks:
+            callback.on_step(self)
+        return loss.detach(), torch.zeros(()) if auxiliary is None else auxiliary.detach(), n
+
+    def validate(self, epoch: int) -> float:
+        """The score of the evaluated model."""
+        self.evaluated.eval()
+        score = float(self.score_model(self.evaluated))
         if not math.isfinite(score):
             raise DataError(f"the validation score of epoch {epoch} is {score}: `validate` must give a finite number")
-        targets_seen += sum(positions)
-        report.loss.append(mean)
-        report.auxiliary_loss.append(float(torch.stack(sides).mean()))
-        report.valid.append(score)
-        if score > best:
-            best, report.best_epoch, best_weights = score, epoch, _weights(judged)
-        bar.set_postfix(loss=f"{mean:.3f}", valid=f"{score:.4f}", best=f"{best:.4f}")
-        report.seconds += time.perf_counter() - started
-        started = time.perf_counter()
-        saved.save(epoch + 1, best, best_weights, {k: v for k, v in vars(report).items() if k != "settings"})
-    report.targets_per_second = targets_seen / max(report.seconds, 1e-9)
-    bare.load_state_dict(best_weights)
-    bare.eval()
-    return report
+        return score
+
+    def record(self, epoch: int, loss: float, auxiliary_loss: float, score: float) -> None:
+        """Write an epoch into the report, and keep its weights if it is the best so far."""
+        self.report.loss.append(loss)
+        self.report.auxiliary_loss.append(auxiliary_loss)
+        self.report.valid.append(score)
+        if score > self.best_score:
+            self.best_score, self.report.best_epoch = score, epoch
+            self.best_weights = copy_of_weights(self.evaluated)
+
+    def save(self, epoch: int) -> None:
+        """Leave a checkpoint after `epoch`, if a folder was given."""
+        self.report.seconds, self.began = self.seconds(), time.perf_counter()
+        course = {name: value for name, value in vars(self.report).items() if name not in ("settings", "callbacks")}
+        self.checkpoint.save(epoch + 1, self.best_score, self.best_weights, course)
+
+    def finish(self) -> TrainReport:
+        """Give the model its best weights."""
+        self.report.targets_per_second = self.targets_seen / max(self.report.seconds, 1e-9)
+        self.model.load_state_dict(self.best_weights)
+        self.model.eval()
+        return self.report
 
 
-def _histories(train: Sequences, longest: int) -> list[np.ndarray]:
-    """Histories of at most `longest` items: a longer one is cut, from its end, into pieces that share one item.
+def training_histories(train: Sequences, longest: int) -> list[np.ndarray]:
+    """Histories of 2 to `longest` items: a longer one is cut, from its end, into pieces that share one item.
 
     So each event but the first of a user is predicted once, however long the history.
+
+    Raises:
+        DataError: no history has two events.
     """
     pieces = []
     for history in train:
@@ -171,14 +244,18 @@ def _histories(train: Sequences, longest: int) -> list[np.ndarray]:
             pieces.append(history[-longest:])
             history = history[: -longest + 1]
         pieces.append(history)
+    pieces = [piece for piece in pieces if len(piece) > 1]
+    if not pieces:
+        raise DataError("no training history has two events: nothing to learn the next item from")
     return pieces
 
 
-def _weights(model: torch.nn.Module) -> dict[str, Tensor]:
-    return {k: v.detach().clone() for k, v in model.state_dict().items()}
-
-
-def _validation_ndcg(model: Recommender, split: Split) -> float:
+def validation_ndcg(model: Recommender, split: Split) -> float:
     """NDCG@10 of the validation cases: full catalogue, seen items not ranked."""
     scorer = model_scorer(model, split.n_items, model.max_len)
     return float(metrics(rank_cases(scorer, split.valid, split.n_items), (10,))["ndcg@10"].mean())
+
+
+def copy_of_weights(model: torch.nn.Module) -> dict[str, Tensor]:
+    """All weights of `model`, as copies that further training does not change."""
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}

@@ -79,7 +79,7 @@ class Step:
             shape = (1 if s.loss == "sampled" else positions, s.negatives)
             drawn = self.known[torch.randint(len(self.known), shape, generator=generator).to(items.device)]
             needed = torch.cat([items[items > 0], drawn.flatten()]).unique()
-        table = model.item_table(F.pad(needed, (1, 0)))  # row 0: padding
+        table, auxiliary = model.encode_items(F.pad(needed, (1, 0)))  # row 0: padding
         self.row_of[needed] = torch.arange(1, len(needed) + 1, device=needed.device)
         hide = s.mask_probability if model.backbone.objective == "cloze" else s.item_dropout
         hidden, targets = predictions(model, table, self.row_of[items], generator, hide)  # (P, D), (P,)
@@ -105,7 +105,7 @@ class Step:
             expected = hidden.new_zeros(*rows[:, 1:].shape, hidden.shape[1])  # (B, T, D)
             expected[rows[:, 1:] > 0] = hidden
             loss = loss + s.history_loss_weight * history_loss(expected, rows, table)
-        return loss, model.auxiliary_loss(), len(targets)
+        return loss, None if auxiliary is None else auxiliary(), len(targets)
 
     def _expected(self, items: Tensor, needed: Tensor) -> Tensor:
         """How often each of `needed` was to be expected in this step's sample, (n,): the Q of logQ."""

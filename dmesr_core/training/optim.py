@@ -1,4 +1,4 @@
-"""Optimisation: learning-rate schedule, parameter groups, and the running mean of the weights."""
+"""Optimisation: the optimiser, its parameter groups, and the learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -7,35 +7,34 @@ import math
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, is_initialized
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from dmesr_core.models.recommender import Recommender
+from dmesr_core.training.settings import TrainSettings
 
 
-def _accelerator(precision: str) -> Accelerator:
-    """An accelerator of this precision, whatever the last one in this process had."""
+def make_optimizer(model: torch.nn.Module, settings: TrainSettings) -> torch.optim.AdamW:
+    """AdamW over the parameter groups of `model`."""
+    # Plain floats: a checkpoint that holds numpy's could not be loaded with `weights_only`.
+    groups = parameter_groups(model, float(settings.weight_decay))
+    return torch.optim.AdamW(groups, lr=float(settings.learning_rate), betas=(0.9, 0.98), fused=True)
+
+
+def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict]:
+    """Weight decay for matrices, ID vectors included (what features explain, an ID need not); none for the rest."""
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    rest = [p for p in model.parameters() if p.ndim <= 1]
+    return [{"params": matrices, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
+
+
+def warmup_cosine(step: float, total: float, warmup: float) -> float:
+    """Factor of the learning rate at `step` of `total`: linear warm-up from above 0, then cosine decay to 0.1."""
+    rise = max(1, int(warmup * total))
+    if step < rise:
+        return (step + 1) / rise
+    return 0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
+
+
+def make_accelerator(precision: str) -> Accelerator:
+    """An accelerator of this precision, even if an earlier one in this process had another."""
     if is_initialized() and AcceleratorState().mixed_precision != precision:
         AcceleratorState._reset_state()  # there is no public way, and accelerate refuses a second precision
     return Accelerator(mixed_precision=precision)
-
-
-def _running_mean(model: Recommender, share: float) -> AveragedModel:
-    """A copy of `model` whose weights follow its own: each update leaves it this share of what it was."""
-    model.eval()
-    with torch.no_grad():
-        model.item_table()  # takes the place of what the model remembers of its last step, which cannot be copied
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(share))
-
-
-def _rate(i: float, total: float, warmup: float) -> float:
-    rise = max(1, int(warmup * total))
-    if i < rise:
-        return (i + 1) / rise
-    return 0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * (i - rise) / max(1, total - rise)))
-
-
-def _parameter_groups(model: torch.nn.Module, decay: float) -> list[dict]:
-    """Weight decay for matrices, ID vectors among them (what features explain, an ID need not); none for the rest."""
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim <= 1]
-    return [{"params": decayed, "weight_decay": decay}, {"params": plain, "weight_decay": 0.0}]

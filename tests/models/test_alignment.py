@@ -6,7 +6,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dmesr_core.errors import SettingsError
 from dmesr_core.models import alignment
 
 
@@ -58,16 +57,6 @@ def test_measures_at_their_extremes():
     assert alignment.uniformity(a) < -2
     assert alignment.cross_view_recall(a, a, 1) == 1
     assert alignment.cross_view_recall(a, rows(200, 32, 9), 10) < 0.2
-
-
-def test_temperature_is_fixed_or_learned_and_bounded():
-    assert not list(alignment.Temperature(0.1, learned=False).parameters())
-    learned = alignment.Temperature(0.1, learned=True)
-    assert learned().item() == pytest.approx(0.1)
-    learned.log.data.fill_(-20.0)
-    assert learned().item() == pytest.approx(0.01)
-    with pytest.raises(SettingsError, match="temperature 0"):
-        alignment.Temperature(0, learned=False)
 
 
 def test_heads_can_be_trained_to_align_two_views():

@@ -10,10 +10,11 @@ from dmesr_core.errors import SettingsError
 from dmesr_core.models.backbones import BACKBONES, BackboneSettings
 from dmesr_core.models.dmesr import DMESR, VIEWS, DMESRSettings
 from dmesr_core.models.recommender import FeatureRecommender, IDRecommender, known_items
-from dmesr_core.training.fit import _validation_ndcg, fit
+from dmesr_core.training.fit import fit, validation_ndcg
 from dmesr_core.training.settings import TrainSettings
 
 N = 12
+ALL = torch.arange(N + 1)
 BACKBONE = BackboneSettings(width=16, max_len=8, layers=1, heads=2, dropout=0.1)
 
 
@@ -77,7 +78,8 @@ def test_unit_vectors_need_a_sum_of_features_and_id():
 
 def test_gradient_reaches_both_views_the_words_and_the_ids():
     model = build()
-    (model.item_table().square().sum() + model.auxiliary_loss()).backward()
+    table, auxiliary_loss = model.encode_items(ALL)
+    (table.square().sum() + auxiliary_loss()).backward()
     for name, p in model.encoder.named_parameters():
         assert p.grad is not None and p.grad.abs().sum() > 0, name
     assert model.item_id.embedding.weight.grad.abs().sum() > 0
@@ -86,22 +88,18 @@ def test_gradient_reaches_both_views_the_words_and_the_ids():
 def test_alignment_loss_is_off_with_alpha_zero_one_view_or_by_setting():
     for changes in ({"alpha": 0.0}, {"align": False}, {"views": ("text",)}):
         model = build(**changes)
-        model.item_table()
-        assert model.auxiliary_loss() is None
+        assert model.encode_items(ALL)[1] is None
     model = build(alpha=0.5).eval()
-    model.item_table()
-    once = model.auxiliary_loss()
+    once = model.encode_items(ALL)[1]()
     model = build(alpha=1.0).eval()
-    model.item_table()
-    torch.testing.assert_close(model.auxiliary_loss(), 2 * once)
+    torch.testing.assert_close(model.encode_items(ALL)[1](), 2 * once)
 
 
 def test_in_training_some_items_are_aligned_at_a_time_and_others_the_next_time():
     model = build(alpha=1.0, items_per_step=4, dropout=0.0)
 
     def loss():
-        model.item_table()
-        return round(model.auxiliary_loss().item(), 6)
+        return round(model.encode_items(ALL)[1]().item(), 6)
 
     losses = {loss() for _ in range(5)}
     assert len(losses) > 1
@@ -201,7 +199,7 @@ def test_an_interrupted_training_that_encodes_in_part_resumes_to_the_same_result
 
     def interrupted(m):
         next(epochs)  # raises in the third epoch
-        return _validation_ndcg(m, material.split)
+        return validation_ndcg(m, material.split)
 
     with pytest.raises(StopIteration):
         fit(model(), material.split, settings, validate=interrupted, checkpoint=tmp_path, progress=False)
@@ -214,10 +212,8 @@ def test_an_interrupted_training_that_encodes_in_part_resumes_to_the_same_result
 
 def test_the_padding_row_is_not_an_item_to_align():
     model = build().eval()
-    model.item_table()
-    with_padding = model.auxiliary_loss()
-    model.item_table(torch.arange(1, N + 1))
-    torch.testing.assert_close(model.auxiliary_loss(), with_padding)
+    with_padding, without = (model.encode_items(items)[1]() for items in (ALL, ALL[1:]))
+    torch.testing.assert_close(without, with_padding)
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -272,7 +268,7 @@ def test_id_dropout_takes_whole_ids_in_training_only():
         ({"views": ("text", "text")}, "picture, text"),
         ({"injection": "product"}, "'product'.*sum, concat, two_towers"),
         ({"injection": "two_towers", "views": ("text",)}, "needs both views"),
-        ({"alpha": -1.0}, "alpha -1"),
+        ({"alpha": -1.0}, "alpha must be 0 or more"),
         ({"items_per_step": 1}, "at least 2 items"),
     ],
 )

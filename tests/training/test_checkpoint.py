@@ -163,7 +163,7 @@ def test_a_gradient_scaler_goes_on_with_its_scale(tmp_path, monkeypatch):
         accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**126, growth_interval=2)
         return accelerator
 
-    monkeypatch.setattr(fit_module, "_accelerator", with_scaler)
+    monkeypatch.setattr(fit_module, "make_accelerator", with_scaler)
     settings = replace(SETTINGS, epochs=6, patience=6)
     whole, want = run(None, settings=settings)
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Died):
