@@ -15,7 +15,7 @@ from dmesr_core.training.settings import TrainSettings
 
 @dataclass(frozen=True)
 class Data:
-    """What is learned from and asked about."""
+    """A data set, how it is split, and how much of its training part is used."""
 
     name: str  # bazaar | bazaar-sparse | movielens | beauty | toys
     split: str = "leave-one-out"  # or global-time
@@ -24,7 +24,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Job:
-    """One training: a variant by the name it has in the table, and its settings (the seed is in `train`)."""
+    """One training: a variant with its name in tables, and its settings (the seed is in `train`)."""
 
     name: str
     variant: Variant
@@ -39,14 +39,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Block:
-    """Every combination of what is listed; popularity, which learns nothing, comes once per data."""
+    """Every combination of what is listed; popularity, which is not trained, occurs once per data set."""
 
     data: tuple[Data, ...]
     variants: dict[str, Variant]
     backbones: tuple[str, ...] = ("sasrec",)
-    trains: tuple[dict[str, Any], ...] = ({},)  # what differs from `TrainSettings`
-    sizes: dict[str, Any] = field(default_factory=dict)  # what differs from `BackboneSettings`
-    seeds: int = 5  # trainings of each, with seeds 0, 1, ...
+    trains: tuple[dict[str, Any], ...] = ({},)  # changes of `TrainSettings`
+    sizes: dict[str, Any] = field(default_factory=dict)  # changes of `BackboneSettings`
+    seeds: int = 5  # trainings of each combination, with seeds 0, 1, ...
     ema_decay: float = 0.0  # of `training.callbacks.EMA`; 0: none
 
 
@@ -59,18 +59,18 @@ class Grid:
     blocks: tuple[Block, ...] = ()
     parts: tuple[str, ...] = ()  # other grids that make up this one
     epochs: int = field(default_factory=lambda: profiles.get("cpu").max_epochs)  # at most; training may stop early
-    mini: bool = False  # all data are stood in for by the smallest Bazaar: for tests
+    mini: bool = False  # the smallest Bazaar takes the place of all data: for tests
 
 
-# BERT4Rec predicts few positions at a time, and for some epochs learns nothing that shows: it gets twice the epochs, is
-# not stopped early, and the weight decay that suits the others is too much for it.
+# BERT4Rec predicts few positions per step and hardly improves in its first epochs: it gets twice the epochs, no early
+# stopping, and less weight decay (chosen on validation cases).
 _PATIENT = ("bert4rec",)
 
 
 def jobs(grid: Grid) -> dict[Data, list[Job]]:
-    """What a grid has to train on each of its data: seed by seed, within a seed the longest trainings first.
+    """The jobs of a grid for each of its data sets, ordered by seed, and within a seed by expected duration.
 
-    So an unfinished grid has few seeds of everything rather than everything of a few.
+    An unfinished grid then has some seeds of all variants, rather than all seeds of some variants.
 
     Raises:
         SettingsError: a setting that `TrainSettings` or `BackboneSettings` does not have.
@@ -89,7 +89,7 @@ def jobs(grid: Grid) -> dict[Data, list[Job]]:
                 patient = backbone in _PATIENT and not grid.mini
                 epochs = grid.epochs * (2 if patient else 1)
                 own = {"patience": epochs, "weight_decay": 0.5} if patient else {}
-                last = {"epochs": epochs} if grid.mini else {}  # a tiny run is short whatever a block asks for
+                last = {"epochs": epochs} if grid.mini else {}  # whatever the block asks for
                 train = TrainSettings(**({"epochs": epochs, "seed": seed} | own | changes | last))
                 job = Job(name, variant, BackboneSettings(backbone, **block.sizes), train, grid.name, block.ema_decay)
                 once = found.setdefault(data, [])
@@ -99,7 +99,7 @@ def jobs(grid: Grid) -> dict[Data, list[Job]]:
 
 
 def _weight(job: Job) -> float:
-    """About how long a training takes, compared with others; what is not known here counts as the shortest."""
+    """Relative duration of a training, roughly; kinds and backbones that are not listed count as the shortest."""
     kinds = {"popularity": 0.0, "id": 1.0, "facts": 1.1, "raw": 1.2, "llm_emb": 1.3, "dmesr": 2.0, "llm_esr": 2.5}
     backbones = {"sasrec": 1.0, "gru4rec": 1.2, "bert4rec": 5.0}
     return kinds.get(job.variant.kind, 1.0) * backbones.get(job.backbone.name, 1.0)

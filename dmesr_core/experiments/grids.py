@@ -20,7 +20,7 @@ def _rows(*names: str) -> dict[str, Variant]:
 
 
 def _dmesr(**changes: Any) -> dict[str, Variant]:
-    """A row for each value: `_dmesr(alpha=(0, 1))` gives alpha=0 and alpha=1."""
+    """A variant for each value: `_dmesr(alpha=(0, 1))` gives "alpha=0" and "alpha=1"."""
     return {f"{key}={value}": Variant("dmesr", {key: value}) for key, values in changes.items() for value in values}
 
 
@@ -28,7 +28,7 @@ _THREE = ("sasrec", "gru4rec", "bert4rec")
 _STEADY = ("sasrec", "gru4rec")
 _LEARNED = _rows("id_only", "id_unit", "raw", "llm_esr", "llm_emb", "dmesr", "dmesr_unit")
 _COMPARED = _rows("popularity") | _LEARNED
-# Some of these stand still for a while before they learn: none is stopped early.
+# Some of these do not improve in their first epochs: none is stopped early.
 _LOSSES: tuple[dict[str, Any], ...] = (
     {"loss": "ce"},
     {"loss": "sampled", "negatives": 64}, {"loss": "sampled", "negatives": 512},
@@ -45,12 +45,12 @@ def _three(name: str, title: str, data: Data) -> Grid:
 def _quality(name: str, title: str) -> Grid:
     long = {"batch_size": 256, "patience": 1_000}
     plain = Block((Data(name),), _rows("id_only", "id_unit"), trains=(long,), sizes={"layers": 2}, seeds=3)
-    # Nobody reviews a thing twice: a model that is told so needs half of the epochs, and gets further.
+    # Nobody reviews an item twice: a model that learns this (`history_loss_weight`) needs half of the epochs.
     once = replace(
         plain, variants={"id_once": VARIANTS["id_only"]}, trains=(long | {"history_loss_weight": 0.1, "epochs": 30},),
         sizes={"layers": 2, "head": True},
     )  # fmt: skip
-    # Twice as wide it would learn histories by heart: more is taken away, and the mean of its late weights is kept.
+    # A model twice as wide overfits: more dropout, items masked in histories, and an average of the weights.
     wide = replace(
         once, variants={"id_wide": VARIANTS["id_only"]},
         trains=(once.trains[0] | {"item_dropout": 0.2},), ema_decay=0.996,
@@ -60,7 +60,7 @@ def _quality(name: str, title: str) -> Grid:
 
 
 def _fewer(share: float) -> Block:
-    """A share of the shoppers of the Bazaar. Their epochs are shorter, so there are more: as many steps as with all."""
+    """A share of the Bazaar's shoppers. Their epochs are shorter, so there are more: as many steps as with all."""
     epochs, patience = profiles.get("cpu").max_epochs, TrainSettings.patience
     longer = {"epochs": round(epochs / share), "patience": round(patience / share)}
     rows = _rows("popularity", "id_only", "id_unit", "dmesr", "dmesr_unit", "fact_oracle")

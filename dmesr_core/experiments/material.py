@@ -1,4 +1,4 @@
-"""Material: all that a training may use, the split, the features and the facts, and hashes of each."""
+"""Material: the split, features and facts that a training may use, and hashes of each."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from dmesr_core.files import digest
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """All that a run may use; what a variant does not need may be None."""
+    """What a training may use; a variant leaves out what it does not need."""
 
     split: Split
     features: Features | None = None  # for raw, llm_esr, llm_emb and dmesr
     facts: np.ndarray | None = None  # (N+1, F) true facts, Bazaar only
-    name: str = "data"  # what the data set is called in a table
-    share: float = 1.0  # of the training sequences that are left, see `subsample_training`
+    name: str = "data"  # of the data set, in tables
+    share: float = 1.0  # of the training sequences that is used, see `subsample_training`
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the split: rows with the same fingerprint learned from and were asked about the same events."""
+        """Hash of the split: equal for trainings on the same events with the same test cases."""
         s = self.split
         cases = (a for c in (s.valid, s.test) for a in (c.histories.items, c.histories.offsets, c.targets, c.users))
         return digest(np.array([s.n_items]), s.train.items, s.train.offsets, *cases)

@@ -1,4 +1,4 @@
-"""Trainings side by side: one thread each, one failure alone, and no process left behind."""
+"""Trainings in parallel processes: one thread each, failures isolated, and no process left behind."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ Numbered = tuple[int, Job, Material]
 
 @dataclass(frozen=True)
 class Failure:
-    """A run that came to nothing."""
+    """A training that failed."""
 
-    what: str  # which one
-    error: str  # why
+    what: str  # the training
+    error: str
 
 
 Outcome = tuple[int, RunRecord | Failure]
@@ -46,19 +46,19 @@ def run_jobs(
     progress: bool = True,
     train: bool = True,
 ) -> list[RunRecord | Failure | None]:
-    """Every job on its material, with one thread each, so that a row does not depend on how many run at once.
+    """Run every job on its material, one thread each, so that results do not depend on how many run in parallel.
 
     Args:
-        folder: where rows are kept.
+        folder: where records are kept.
         workers: processes side by side; None: one per CPU core that is ours, or one in all on a GPU.
-        train: if False, only rows that are there already are given, None for the others.
+        train: if False, only records that are there already are given, None for the others.
 
     Returns:
-        A row per job, or why there is none: one failure does not end the others, nor does the death of a process.
+        A record per job, or why there is none: one failure does not end the others, nor does the death of a process.
         Its job is tried once more.
     """
     done: list[RunRecord | Failure | None] = [stored_record(job, material, folder) for job, material in jobs]
-    todo = [i for i, row in enumerate(done) if row is None]
+    todo = [i for i, record in enumerate(done) if record is None]
     if not todo or not train:
         return done
     if workers is None:
@@ -74,7 +74,7 @@ def run_jobs(
 
 
 def _cores() -> int:
-    """CPU cores that this process may use: in a container, or under `taskset`, fewer than the machine has."""
+    """CPU cores that this process may use: in a container or under `taskset` fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -92,10 +92,10 @@ def _here_and_now(jobs: list[Numbered], folder: str | Path | None, workers: int)
 
 
 def _in_workers(jobs: list[Numbered], folder: str | Path | None, workers: int) -> Iterator[Outcome]:
-    """The outcome of each numbered job as it comes, from processes side by side.
+    """The outcome of each numbered job as it comes, from parallel processes.
 
-    Where a process dies, the others are lost with it. What they had in hand is tried again, with one process fewer,
-    as too little memory is the likely cause; only a job whose own process died twice is given up.
+    When one process dies, the pool loses the others. Their jobs are tried again with one process fewer, because too
+    little memory is the likely cause; a job is given up when its own process has died twice.
     """
     deaths: Counter[int] = Counter()
     left = {i: (job, material) for i, job, material in jobs}
@@ -104,7 +104,7 @@ def _in_workers(jobs: list[Numbered], folder: str | Path | None, workers: int) -
         if not left:
             return
         deaths.update(fallen)
-        # A lone process that dies before it has a job will do so again.
+        # A single process that dies before it takes a job would die again.
         hopeless = [i for i in left if deaths[i] >= 2 or (workers == 1 and not fallen)]
         for i in hopeless:
             yield i, Failure(called(*left.pop(i)), "its process died; was there too little memory?")
@@ -116,10 +116,10 @@ def _in_workers(jobs: list[Numbered], folder: str | Path | None, workers: int) -
 def _until_one_dies(
     left: dict[int, tuple[Job, Material]], folder: str | Path | None, workers: int
 ) -> Generator[Outcome, None, list[int]]:
-    """Outcomes of the jobs that are left, each taken from `left` when it comes, until all are there or a process dies.
+    """Outcomes of the jobs in `left`, each removed from it when it comes, until all are done or a process dies.
 
-    All data travel once, with the start of a process; a job is then a few settings. All processes start with the first
-    jobs and hold the code as it is at that time, so files may change while an experiment runs.
+    Data are sent once, at the start of a process; a job is then a few settings. All processes start with the first
+    jobs and keep the code of that time, so files may change while an experiment runs.
 
     Returns:
         The jobs whose process died.
@@ -127,16 +127,16 @@ def _until_one_dies(
     materials = list({id(material): material for _, material in left.values()}.values())
     place = {id(material): k for k, material in enumerate(materials)}
     context = multiprocessing.get_context("spawn")
-    at_work = context.RawArray("l", max(left) + 1)  # by job the process that took it, 0 before
+    at_work = context.RawArray("l", max(left) + 1)  # job number -> id of the process that took it, 0 before
     start = (materials, folder, commit(), code_hash(), at_work)
     pool = ProcessPoolExecutor(workers, context, _start_worker, start)
     futures: dict[Future[RunRecord | Failure], int] = {}
     others, processes = set(multiprocessing.active_children()), set[Any]()
     try:
-        with suppress(BrokenProcessPool):  # it can die that soon; the futures know as well
+        with suppress(BrokenProcessPool):  # a process can die during submission; its futures raise, too
             for i, (job, material) in left.items():
                 futures[pool.submit(_work, i, job, place[id(material)])] = i
-                # A job that finds nobody idle starts a process. One that has ended is active no more: look each time.
+                # Submitting starts a process where none is idle. Ended ones are no longer listed, so look each time.
                 processes.update(set(multiprocessing.active_children()) - others)
         for future in as_completed(futures):
             try:
@@ -148,21 +148,21 @@ def _until_one_dies(
     finally:
         running = not all(future.done() for future in futures)
         pool.shutdown(wait=not running, cancel_futures=True)
-        if running:  # interrupted: what is half trained is lost, and nobody waits for it
+        if running:  # interrupted: do not wait for unfinished trainings
             for process in processes:
                 process.terminate()
-    # When one dies, the pool terminates the others: they are not to blame.
+    # When one process dies, the pool terminates the others with SIGTERM: their jobs are not to blame.
     dead = {process.pid for process in processes if process.exitcode != -signal.SIGTERM}
     return [i for i in left if at_work[i] in dead] or [i for i in left if at_work[i]]
 
 
-_held: dict[str, Any] = {}  # what a worker process got at its start
+_held: dict[str, Any] = {}  # what a worker process received at its start
 
 
 def _start_worker(
     materials: list[Material], folder: str | Path | None, made_in: str | None, code: str, at_work: Any
 ) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this process decides when it ends
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process decides when this one ends
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     _held.update(
@@ -188,5 +188,5 @@ def _work(number: int, job: Job, place: int) -> RunRecord | Failure:
 def _attempt(job: Job, material: Material, folder: str | Path | None, made_in: str | None) -> RunRecord | Failure:
     try:
         return run_job(job, material, folder, made_in)
-    except Exception as error:  # whatever it is: the other rows must not be lost with this one
+    except Exception as error:  # any kind: one failure must not lose the other records
         return Failure(called(job, material), f"{type(error).__name__}: {error}")

@@ -1,14 +1,13 @@
-"""Rows of an experiment: one training each, with all that made it and the rank of every test case.
+"""Records of experiments: one per training, with its settings and the rank of every test case.
 
-Means alone could not be tested, compared case by case, or looked at by group. Ranks can: from them all metrics are
-computed again, exactly, and they are small (a byte or so per case when compressed).
+Means alone cannot be tested, compared case by case, or split by group. Ranks can: all metrics are computed from them
+again, exactly, and they are small (about a byte per case when compressed).
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import os
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -23,18 +22,19 @@ from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.evaluation.metrics import metrics
 from dmesr_core.evaluation.ranking import DEFAULTS, Ranks
 from dmesr_core.evaluation.results import Result, stack
+from dmesr_core.files import write_atomically
 from dmesr_core.provenance import code_hash
 
-PROTOCOLS = ("full", "unmasked", "sampled")  # see `trainings.rank_under_protocols`
-_FAR = 255  # ranks from here on are one and the same: no metric looks so far down
-_HEAD, _COLD, _LONG = 1, 2, 4  # bits of what a case is
+PROTOCOLS = ("full", "unmasked", "sampled")  # see `run.rank_under_protocols`
+_FAR = 255  # ranks from here on are stored as this one: no metric looks further down
+_HEAD, _COLD, _LONG = 1, 2, 4  # bits of `RunRecord.kinds`
 
-_read_files: set[Path] = set()  # a chapter depends on the rows that it read; for the runner
+_read_files: set[Path] = set()  # files that were read in this process: a chapter depends on them (`book.stamps`)
 
 
 @dataclass(frozen=True, eq=False)
 class RunRecord:
-    """One training and its test. What it is called is kept apart from what made it (`key`)."""
+    """One training and its test results. `key` identifies what decides the result; names do not enter it."""
 
     grid: str  # the experiment that asked for it
     data: str  # name of the data set
@@ -45,17 +45,17 @@ class RunRecord:
     train: dict[str, Any]  # settings
     ema_decay: float  # of the weights; 0: no moving average
     seed: int
-    key: str  # hash of all that decides the result, the code excepted
+    key: str  # hash of data and settings, see `run.key_of`; the code is hashed apart
     code: str  # hash of the code, see `provenance.code_hash`
     fingerprint: str  # hash of the split
     sizes: dict[str, int]  # users, items, events of training, valid and test cases
-    protocols: dict[str, str]  # protocol -> what was ranked against what, in words
+    protocols: dict[str, str]  # protocol -> its description
     cases: int  # test cases
-    metrics: dict[str, dict[str, float]]  # protocol -> metric -> mean over the cases; for people
+    metrics: dict[str, dict[str, float]]  # protocol -> metric -> mean over the cases; for readers of the file
     ranks: dict[str, dict[str, str]]  # protocol -> {above, tied}, compressed
-    units: str | None  # whose case each is, compressed; None where no user has two
-    kinds: str  # what kind of case each is, compressed; see `groups`
-    report: dict[str, Any]  # loss, validation score and such per epoch; {} where nothing was trained
+    units: str | None  # user of each case, compressed; None where each user has one case
+    kinds: str  # head, cold and long cases as bits, compressed; see `groups`
+    report: dict[str, Any]  # of `fit`: loss, validation score, ... per epoch; {} where nothing was trained
     parameters: int
     peak_memory_mb: float | None  # of the process, data included
     threads: int
@@ -65,14 +65,14 @@ class RunRecord:
 
     @property
     def made_by_this_code(self) -> bool:
-        """Whether models, training and evaluation are, but for comments, the code that made this row."""
+        """Whether the present code of models, training and evaluation made this record (see `code_hash`)."""
         return self.code == code_hash()
 
     def ranks_of(self, protocol: str = "full") -> Ranks:
-        """Where the target of each case stood; `greater` ends at 255, where a target is lost for every metric.
+        """The rank of the target of each case; `greater` is at most 255, which is beyond every metric.
 
         Raises:
-            SettingsError: a protocol that the row does not have.
+            SettingsError: a protocol that the record does not have.
         """
         if protocol not in self.ranks:
             raise SettingsError(f"unknown protocol {protocol!r}: choose one of {', '.join(self.ranks)}")
@@ -82,13 +82,13 @@ class RunRecord:
     def result(self, protocol: str = "full", ks: Sequence[int] = DEFAULTS.ks) -> Result:
         """The metrics of each case, as `evaluate` gave them."""
         if max(ks) > _FAR:
-            raise SettingsError(f"rows know ranks up to {_FAR}: no metric at {max(ks)}")
+            raise SettingsError(f"records know ranks up to {_FAR}: no metric at {max(ks)}")
         units = None if self.units is None else _unpack(self.units, "<u4")
         words = self.protocols[protocol] if protocol in self.protocols else ""
         return Result(self.variant["name"], metrics(self.ranks_of(protocol), ks), words, units)
 
     def groups(self) -> dict[str, np.ndarray]:
-        """Masks (C,) bool of the test cases, the same as `evaluate.groups`."""
+        """Masks (C,) bool of the test cases, as `evaluation.metrics.groups` gives them."""
         kinds = _unpack(self.kinds, "u1")
         head, cold, long = ((kinds & bit) > 0 for bit in (_HEAD, _COLD, _LONG))
         rest = {"tail": ~head & ~cold, "cold": cold, "tail+cold": ~head}
@@ -98,7 +98,7 @@ class RunRecord:
         """A field, or a part of one: "data", "train.loss"; "backbone" and "variant" alone mean their names."""
         head, _, part = name.partition(".")
         if head not in self._names:
-            raise SettingsError(f"a row has no field {head!r}: choose one of {', '.join(sorted(self._names))}")
+            raise SettingsError(f"a record has no field {head!r}: choose one of {', '.join(sorted(self._names))}")
         value = getattr(self, head)
         if head in ("backbone", "variant") and not part:
             return value["name"]
@@ -113,7 +113,7 @@ class RunRecord:
 
     @classmethod
     def from_json(cls, line: str) -> RunRecord:
-        """A row as `to_json` wrote it.
+        """A record as `to_json` wrote it.
 
         Raises:
             DataError: not JSON, or fields that are missing or unknown.
@@ -121,26 +121,26 @@ class RunRecord:
         try:
             return cls(**json.loads(line))
         except (json.JSONDecodeError, TypeError) as error:
-            raise DataError(f"this is no row of an experiment: {error}") from None
+            raise DataError(f"this is not a record of an experiment: {error}") from None
 
 
 def pack_ranks(ranks: Ranks) -> dict[str, str]:
-    """Ranks as text: how many items were above each target, and how many as high as it (itself included)."""
+    """Ranks as text: per case the number of items with a higher score, and with the same score (target included)."""
     near = ranks.greater < _FAR
     return {
         "above": _pack(np.minimum(ranks.greater, _FAR), "u1"),
-        "tied": _pack(np.where(near, ranks.n_ties, 1), "<u4"),  # whom nobody looks at needs no ties
+        "tied": _pack(np.where(near, ranks.n_ties, 1), "<u4"),  # beyond every metric, so ties do not matter
     }
 
 
 def pack_units(users: np.ndarray) -> str | None:
-    """Whose case each is, as text; None where each user has one case, so that cases are drawn one by one."""
+    """The user of each case as text; None where each user has one case, so that a bootstrap resamples single cases."""
     numbers = np.unique(np.asarray(users), return_inverse=True)[1]
     return _pack(numbers, "<u4") if len(numbers) and numbers.max() + 1 < len(numbers) else None
 
 
 def pack_kinds(masks: dict[str, np.ndarray]) -> str:
-    """The masks of `evaluate.groups` as text."""
+    """The masks of `evaluation.metrics.groups` as text."""
     return _pack(_HEAD * masks["head"] + _COLD * masks["cold"] + _LONG * masks["long"], "u1")
 
 
@@ -153,55 +153,54 @@ def split_sizes(split: Split) -> dict[str, int]:
 
 
 def read_records(file: str | Path) -> list[RunRecord]:
-    """The rows of a file with one JSON object per line.
+    """The records of a file with one JSON object per line.
 
     Raises:
-        DataError: no such file, or a line that is no row.
+        DataError: no such file, or a line that is no record.
     """
     file = Path(file)
     _read_files.add(file.resolve())
     if not file.is_file():
         raise DataError(f"{file}: there is no such file; `dmesr experiment` makes it")
-    rows = []
+    records = []
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
         try:
-            rows.append(RunRecord.from_json(line))
+            records.append(RunRecord.from_json(line))
         except DataError as error:
             raise DataError(f"{file}, line {number}: {error}") from None
-    return rows
+    return records
 
 
-def write_records(rows: Iterable[RunRecord], file: str | Path) -> None:
-    """Write rows, one JSON object per line, always in the same order, so that changes can be read."""
+def write_records(records: Iterable[RunRecord], file: str | Path) -> None:
+    """Write records, one JSON object per line, in a fixed order, so that a diff shows what changed."""
     file = Path(file)
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(f".{os.getpid()}.tmp")
-    part.write_text("".join(f"{row.to_json()}\n" for row in sorted(rows, key=_order)), encoding="utf-8")
-    part.replace(file)
+    lines = "".join(f"{record.to_json()}\n" for record in sorted(records, key=_order))
+    write_atomically(file, lines.encode())
 
 
-def _order(row: RunRecord) -> tuple:
-    return row.data, row.split, row.share, row.backbone["name"], row.variant["name"], row.key
+def _order(record: RunRecord) -> tuple:
+    return record.data, record.split, record.share, record.backbone["name"], record.variant["name"], record.key
 
 
 def table(
-    rows: Iterable[RunRecord], by: Sequence[str] = ("data", "split", "backbone", "variant"), protocol: str = "full"
+    records: Iterable[RunRecord], by: Sequence[str] = ("data", "split", "backbone", "variant"), protocol: str = "full"
 ) -> dict[tuple, Result]:
-    """Rows that agree in the fields `by` (see `RunRecord.get`) as one result each, seeds stacked: metrics (seeds, C).
+    """One `Result` with metrics (seeds, C) for all records that agree in the fields `by` (see `RunRecord.get`).
 
-    Seeds come in ascending order, so that row s of one result and of another had the same seed; results that need
-    no training have one row. Pass `complete(rows)` where a grid was not finished.
+    Seeds come in ascending order, so that record s of one result and of another had the same seed; results that need
+    no training have one record. Pass `complete(records)` where a grid was not finished.
 
     Raises:
         DataError: a cell with the same seed twice (`by` is too coarse), or cells of one data set whose seeds differ.
     """
     cells: dict[tuple, dict[int, RunRecord]] = {}
-    for row in rows:
-        cell = cells.setdefault(tuple(row.get(name) for name in by), {})
-        if row.seed in cell:
-            where = ", ".join(map(str, tuple(row.get(name) for name in by)))
-            raise DataError(f"two rows of seed {row.seed} in the cell ({where}): name more fields in `by`")
-        cell[row.seed] = row
+    for record in records:
+        cell = cells.setdefault(tuple(record.get(name) for name in by), {})
+        if record.seed in cell:
+            where = ", ".join(map(str, tuple(record.get(name) for name in by)))
+            raise DataError(f"two records of seed {record.seed} in the cell ({where}): name more fields in `by`")
+        cell[record.seed] = record
     wanted: dict[tuple[str, str], set[int]] = {}
     for at, cell in cells.items():
         one = next(iter(cell.values()))
@@ -215,21 +214,21 @@ def table(
 
 
 def complete(
-    rows: Iterable[RunRecord], by: Sequence[str] = ("data", "split", "backbone", "variant"),
+    records: Iterable[RunRecord], by: Sequence[str] = ("data", "split", "backbone", "variant"),
     within: Sequence[str] = ("data", "split"),
 ) -> list[RunRecord]:  # fmt: skip
-    """Only the rows whose seed every trained cell of the same group has; cells differ `by`, groups `within` these."""
-    rows = list(rows)
+    """Records whose seed exists in every trained cell of their group; fields `by` define cells, `within` groups."""
+    records = list(records)
 
-    def at(row: RunRecord, names: Sequence[str]) -> tuple:
-        return tuple(row.get(name) for name in names)
+    def at(record: RunRecord, names: Sequence[str]) -> tuple:
+        return tuple(record.get(name) for name in names)
 
     groups: dict[tuple, dict[tuple, set[int]]] = {}
-    for row in rows:
-        if row.report:
-            groups.setdefault(at(row, within), {}).setdefault(at(row, by), set()).add(row.seed)
+    for record in records:
+        if record.report:
+            groups.setdefault(at(record, within), {}).setdefault(at(record, by), set()).add(record.seed)
     common = {group: set.intersection(*cells.values()) for group, cells in groups.items()}
-    return [row for row in rows if not row.report or row.seed in common[at(row, within)]]
+    return [record for record in records if not record.report or record.seed in common[at(record, within)]]
 
 
 def _pack(values: np.ndarray, dtype: str) -> str:

@@ -1,10 +1,9 @@
-"""One training of one variant with one seed: train, test, and keep the row under a hash of all that made it."""
+"""One training of one variant with one seed: train, test, store the record under a hash of settings and data."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from dmesr_core.experiments.grid import Data, Job
 from dmesr_core.experiments.material import Material
 from dmesr_core.experiments.records import RunRecord, pack_kinds, pack_ranks, pack_units, split_sizes
 from dmesr_core.experiments.variants import Variant, build, needs_of
+from dmesr_core.files import write_atomically
 from dmesr_core.models.backbones import BackboneSettings
 from dmesr_core.provenance import PeakMemory, code_hash, commit, versions
 from dmesr_core.training.callbacks import EMA
@@ -36,15 +36,15 @@ def run(
     train: TrainSettings,
     folder: str | Path | None,
 ) -> RunRecord:
-    """Train and test one variant with the seed of `train`; from `folder` where the same code did it before.
+    """Train and test one variant with the seed of `train`; a record of the same code in `folder` is returned.
 
-    `name` is what the variant is called in a table.
+    `name` is the variant's name in tables.
     """
     return run_job(Job(name, variant, backbone, train), material, folder, commit())
 
 
 def run_job(job: Job, material: Material, folder: str | Path | None, made_in: str | None) -> RunRecord:
-    """As `run`; `made_in` is the commit of the code that runs."""
+    """As `run`; `made_in` is the commit of the present code."""
     stored = stored_record(job, material, folder)
     if stored is not None:
         return stored
@@ -62,7 +62,7 @@ def run_job(job: Job, material: Material, folder: str | Path | None, made_in: st
         protocol: to_result(job.name, r, split.test, words, f"{split.name} test")
         for protocol, (r, words) in ranks.items()
     }
-    row = RunRecord(
+    record = RunRecord(
         **_names(job, material), split=split.name, backbone=asdict(job.backbone), train=asdict(job.train),
         ema_decay=job.ema_decay, seed=seed, key=key_of(job, material), code=code_hash(),
         fingerprint=material.fingerprint, sizes=split_sizes(split),
@@ -73,21 +73,19 @@ def run_job(job: Job, material: Material, folder: str | Path | None, made_in: st
         report=report, parameters=parameters, peak_memory_mb=memory.megabytes(), threads=torch.get_num_threads(),
         device="cuda" if torch.cuda.is_available() else "cpu", versions=versions(), commit=made_in,
     )  # fmt: skip
-    line = row.to_json()
+    line = record.to_json()
     if folder is not None:
         file = _file(job, material, folder)
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(f".{os.getpid()}.tmp")
-        part.write_text(line, encoding="utf-8")
-        part.replace(file)  # a row is there whole or not at all
-    return RunRecord.from_json(line)  # so that a row is the same whether it was trained or read
+        write_atomically(file, line.encode())
+    return RunRecord.from_json(line)  # the same whether it was trained now or read
 
 
 def rank_under_protocols(scorer: Scorer, split: Split) -> dict[str, tuple[Ranks, str]]:
-    """Ranks of the test cases, and what was ranked in words, under three protocols.
+    """Ranks of the test cases under three protocols, each with its description.
 
-    full: among all items, those of the history left out; unmasked: among all items; sampled: among 100 random items
-    that are not in the history. The first is the book's; the other two are what many papers print.
+    full: among all items but those of the history; unmasked: among all items; sampled: among 100 random items that
+    are not in the history. The book uses the first; many papers print one of the other two.
     """
     n, unmasked = split.n_items, replace(DEFAULTS, mask_seen=False)
     sample, short = rank_in_sample(scorer, split.test, n, NEGATIVES, SAMPLE_SEED)
@@ -104,13 +102,13 @@ def called(job: Job, material: Material) -> str:
 
 
 def _names(job: Job, material: Material) -> dict[str, Any]:
-    """The fields of a row that say what it is called; they have no part in what it came to."""
+    """The fields of a record that are names: they do not influence its results."""
     variant = {"name": job.name, **asdict(job.variant)}
     return {"grid": job.grid, "data": material.name, "share": material.share, "variant": variant}
 
 
 def key_of(job: Job, material: Material) -> str:
-    """Hash of all that decides a result, but for the code."""
+    """Hash of everything that decides a result, except the code."""
     settings: list = []
     if job.variant.kind != "popularity":
         settings = [asdict(job.backbone), asdict(job.train), job.ema_decay, torch.__version__]
@@ -119,20 +117,21 @@ def key_of(job: Job, material: Material) -> str:
 
 
 def identity(job: Job, data: Data) -> str:
-    """What a job is: all that the grid says about it. Neither the code nor the version of torch has a part in it."""
+    """Identifies a job by its grid, data and settings, whatever the code and the version of torch."""
     variant = {"name": job.name, **asdict(job.variant)}
     settings = asdict(job.backbone), asdict(job.train), job.ema_decay
     return _identity(job.grid, data, variant, *settings)
 
 
-def identity_of(row: RunRecord) -> str:
-    """The `identity` of the job whose row this is, whatever code made it and whichever settings there were then."""
-    data = Data(row.data, row.split, row.share)
-    return _identity(row.grid, data, row.variant, row.backbone, row.train, row.ema_decay)
+def identity_of(record: RunRecord) -> str:
+    """The `identity` of the job that made this record."""
+    data = Data(record.data, record.split, record.share)
+    return _identity(record.grid, data, record.variant, record.backbone, record.train, record.ema_decay)
 
 
 def _identity(grid: str, data: Data, variant: dict, backbone: dict, train: dict, ema_decay: float) -> str:
-    settings = [] if variant["kind"] == "popularity" else [backbone, train, float(ema_decay)]  # it has none
+    # Popularity has no settings.
+    settings = [] if variant["kind"] == "popularity" else [backbone, train, float(ema_decay)]
     return json.dumps([grid, data.name, data.split, float(data.share), variant, settings], sort_keys=True)
 
 
@@ -141,8 +140,8 @@ def _file(job: Job, material: Material, folder: str | Path) -> Path:
 
 
 def stored_record(job: Job, material: Material, folder: str | Path | None) -> RunRecord | None:
-    """The row of a job under the names that it has now, if it was made before."""
+    """The stored record of a job, with the job's present names; None if there is none of the present code."""
     if folder is None or not _file(job, material, folder).exists():
         return None
-    row = RunRecord.from_json(_file(job, material, folder).read_text(encoding="utf-8"))
-    return replace(row, **json.loads(json.dumps(_names(job, material))))
+    record = RunRecord.from_json(_file(job, material, folder).read_text(encoding="utf-8"))
+    return replace(record, **json.loads(json.dumps(_names(job, material))))

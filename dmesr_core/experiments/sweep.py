@@ -1,7 +1,7 @@
-"""Many trainings, fairly compared: the same data, budget and seeds for every variant; each done once, then remembered.
+"""Grids and comparisons of many trainings: the same data, budget and seeds for every variant.
 
-A run is one variant with one seed. Its `RunRecord` is kept on disk under a hash of all that made it, so a command or a
-chapter that was interrupted goes on where it stopped, and what another one has trained is not trained again.
+Each training is done once: its `RunRecord` is stored under a hash of settings and data, so that an interrupted command
+or chapter continues where it stopped, and uses what others have trained.
 """
 
 from __future__ import annotations
@@ -17,19 +17,13 @@ from dmesr_core.experiments import grids, load
 from dmesr_core.experiments.grid import Data, Grid, Job, jobs
 from dmesr_core.experiments.material import Material
 from dmesr_core.experiments.pool import Failure, run_jobs
-from dmesr_core.experiments.records import RunRecord, complete, read_records, table, write_records
-from dmesr_core.experiments.run import identity, identity_of, run
-from dmesr_core.experiments.variants import VARIANTS, Variant, build
+from dmesr_core.experiments.records import RunRecord, read_records, write_records
+from dmesr_core.experiments.run import identity, identity_of
+from dmesr_core.experiments.variants import VARIANTS
 from dmesr_core.models.backbones import BackboneSettings
 from dmesr_core.training.settings import TrainSettings
 
-__all__ = [
-    "VARIANTS", "Failure", "Material", "Merged", "RunRecord", "Variant", "build", "compare_variants", "complete",
-    "load_or_run", "made_by", "merge_records", "read_records", "results_file", "run", "run_grid", "run_jobs", "table",
-    "write_records",
-]  # fmt: skip
-
-RESULTS = Path(__file__).resolve().parent.parent / "results"  # rows that come with the package
+RESULTS = Path(__file__).resolve().parent.parent / "results"  # records that come with the package
 
 
 def run_grid(
@@ -43,18 +37,18 @@ def run_grid(
     only: Collection[str] = (),
     kept: Iterable[RunRecord] = (),
 ) -> tuple[dict[str, list[RunRecord]], list[Failure]]:
-    """Run a grid, or what is left of it.
+    """Run a grid, or the part of it that has not run yet.
 
     Args:
         data_dir: folder of the data set, for grids that need one; the others refuse it.
-        folder: where rows are kept, by default `experiments` in the cache folder.
-        train: if False, nothing is trained: the rows that are there already are given.
+        folder: where records are kept, by default `experiments` in the cache folder.
+        train: if False, nothing is trained: the records that are there already are given.
         only: names of backbones (all their trainings), of variants (all of theirs), or of both (these variants on
             these backbones).
-        kept: rows that stand, whatever code made them: their jobs are not trained again, if the cases are the same.
+        kept: records that stand, whatever code made them: their jobs are not trained again, if the cases are the same.
 
     Returns:
-        Rows by grid (a grid of several parts gives those of each part), with those of `kept` that it asks for, and
+        Records by grid (a grid of several parts gives those of each part), with those of `kept` that it asks for, and
         what failed.
 
     Raises:
@@ -67,7 +61,7 @@ def run_grid(
         why = "in this profile a tiny Bazaar stands in for all data" if grid.mini else "all its data is the Bazaar"
         raise SettingsError(f"grid {grid.name!r} reads no folder ({why}): leave out {str(data_dir)!r}")
     asked = _asked(grid, parts, only)
-    have = {identity_of(row): row for row in kept}
+    have = {identity_of(record): record for record in kept}
     work: list[tuple[Job, Material]] = []
     stay: list[RunRecord] = []
     for part in parts:
@@ -80,17 +74,17 @@ def run_grid(
                 stay.append(standing)
             else:
                 work.append((job, material[data]))
-    work.sort(key=lambda pair: pair[0].train.seed)  # seed by seed, whatever the data
+    work.sort(key=lambda pair: pair[0].train.seed)  # seed by seed over all data sets
     outcomes = [*stay, *run_jobs(work, folder or files.cache_dir() / "experiments", workers, progress, train)]
-    rows: dict[str, list[RunRecord]] = {part.name: [] for part in parts}
-    for row in outcomes:
-        if isinstance(row, RunRecord):
-            rows[row.grid].append(row)
-    return rows, [failure for failure in outcomes if isinstance(failure, Failure)]
+    records: dict[str, list[RunRecord]] = {part.name: [] for part in parts}
+    for record in outcomes:
+        if isinstance(record, RunRecord):
+            records[record.grid].append(record)
+    return records, [failure for failure in outcomes if isinstance(failure, Failure)]
 
 
 def _asked(grid: Grid, parts: Sequence[Grid], only: Collection[str]) -> dict[str, list[tuple[Data, Job]]]:
-    """The jobs of each part that `only` leaves, see `run_grid`; every name must have a part in it."""
+    """The jobs of each part that `only` selects, see `run_grid`; each name must select something."""
     found = {part.name: [(data, job) for data, some in jobs(part).items() for job in some] for part in parts}
     every = [job for some in found.values() for _, job in some]
     variants = dict.fromkeys(job.name for job in every)
@@ -114,70 +108,70 @@ def _asked(grid: Grid, parts: Sequence[Grid], only: Collection[str]) -> dict[str
 
 @dataclass(frozen=True)
 class Merged:
-    """What became of a file of rows."""
+    """How a merge changed a file of records."""
 
     added: int
-    replaced: int  # by another row of the same job
+    replaced: int  # by another record of the same job
     kept: int
     dropped: int
-    jobs: frozenset[str]  # what the file has rows of now, see `trainings.identity`
+    jobs: frozenset[str]  # identities of all jobs with a record in the file now, see `run.identity`
 
 
-def merge_records(rows: Iterable[RunRecord], file: str | Path, stay: Collection[str] | None = None) -> Merged:
-    """Put rows into a file as it is now: one takes the place of another only where both are of the same job.
+def merge_records(records: Iterable[RunRecord], file: str | Path, stay: Collection[str] | None = None) -> Merged:
+    """Merge records into the present content of a file; a record replaces another one of the same job only.
 
     Args:
-        stay: identities of the jobs whose rows may stay, all others are dropped; None: nothing is dropped.
+        stay: identities of the jobs whose records may stay, all others are dropped; None: nothing is dropped.
     """
     file = Path(file)
-    old = [(identity_of(row), row) for row in (read_records(file) if file.is_file() else [])]
-    new = {identity_of(row): row for row in rows}
-    rest = [(job, row) for job, row in old if job not in new]
-    kept = [row for job, row in rest if stay is None or job in stay]
-    there = {job: row.to_json() for job, row in old}
-    same = sum(there.get(job) == row.to_json() for job, row in new.items())
+    old = [(identity_of(record), record) for record in (read_records(file) if file.is_file() else [])]
+    new = {identity_of(record): record for record in records}
+    rest = [(job, record) for job, record in old if job not in new]
+    kept = [record for job, record in rest if stay is None or job in stay]
+    there = {job: record.to_json() for job, record in old}
+    same = sum(there.get(job) == record.to_json() for job, record in new.items())
     added, dropped = len(new.keys() - there.keys()), len(rest) - len(kept)
     replaced = len(new) - added - same
     if added or replaced or dropped:
         write_records([*kept, *new.values()], file)
-    jobs = frozenset(identity_of(row) for row in [*kept, *new.values()])
+    jobs = frozenset(identity_of(record) for record in [*kept, *new.values()])
     return Merged(added, replaced, len(kept) + same, dropped, jobs)
 
 
-def made_by(rows: Iterable[RunRecord]) -> str:
-    """By which code rows were made, in words that follow "trainings, made".
+def made_by(records: Iterable[RunRecord]) -> str:
+    """Which state of the code made the records: words that continue "trainings, made".
 
     Raises:
-        DataError: no rows.
+        DataError: no records.
     """
-    rows = list(rows)
-    if not rows:
-        raise DataError("there are no rows to say anything about")
-    present, states = sum(row.made_by_this_code for row in rows), len({row.code for row in rows})
-    if present == len(rows):
+    records = list(records)
+    if not records:
+        raise DataError("there are no records to say anything about")
+    present, states = sum(record.made_by_this_code for record in records), len({record.code for record in records})
+    if present == len(records):
         return "by the code that you have before you"
     if not present:
         return "by earlier states of this code" if states > 1 else "by an earlier state of this code"
-    percent = min(99, max(1, round(100 * present / len(rows))))  # neither none nor all, and never said so
+    percent = min(99, max(1, round(100 * present / len(records))))  # 0% and 100% would be wrong
     return f"by {states} states of this code, {percent}% by the present one"
 
 
 def load_or_run(grid: str, profile: str = "cpu", progress: bool = False) -> list[RunRecord]:
-    """The rows of a grid for a chapter: those that come with the package, or in profile `smoke` a tiny grid, run now.
+    """The records of a grid: those that come with the package; in profile `smoke` those of a tiny grid, run now.
 
     Raises:
-        DataError: no rows come with the package, or a run of the tiny grid failed.
+        DataError: no records come with the package, or a run of the tiny grid failed.
     """
     if profiles.get(profile).name != "smoke":
-        return [row for part in grids.whole(grids.get(grid)) for row in read_records(results_file(part.name))]
-    rows, failures = run_grid(grid, profile, workers=1, progress=progress)
+        return [record for part in grids.whole(grids.get(grid)) for record in read_records(results_file(part.name))]
+    records, failures = run_grid(grid, profile, workers=1, progress=progress)
     if failures:
         raise DataError(f"{failures[0].what}: {failures[0].error}")
-    return [row for some in rows.values() for row in some]
+    return [record for some in records.values() for record in some]
 
 
 def results_file(grid: str) -> Path:
-    """Where the rows of a grid lie in the package."""
+    """The file in the package that holds the records of a grid."""
     return RESULTS / f"{grid}.jsonl"
 
 
@@ -191,14 +185,14 @@ def compare_variants(
     workers: int | None = None,
     progress: bool = True,
 ) -> tuple[dict[str, Result], dict[str, list[RunRecord]]]:
-    """Every variant with every seed.
+    """Train and test every variant with every seed.
 
     Args:
-        names: of rows of `VARIANTS`.
+        names: of records of `VARIANTS`.
         workers: as in `run_jobs`.
 
     Returns:
-        variant -> metrics (seeds, cases), variant -> its rows, one per seed.
+        variant -> metrics (seeds, cases), variant -> its records, one per seed.
 
     Raises:
         SettingsError: an unknown variant. DataError: a run that failed.
@@ -208,9 +202,9 @@ def compare_variants(
         raise SettingsError(f"unknown variants {unknown}: choose from {', '.join(VARIANTS)}")
     backbone, train = backbone or BackboneSettings(), train or TrainSettings()
     jobs = [(Job(n, VARIANTS[n], backbone, replace(train, seed=s)), material) for n in names for s in seeds]
-    rows: dict[str, list[RunRecord]] = {name: [] for name in names}
-    for (job, _), row in zip(jobs, run_jobs(jobs, folder, workers, progress), strict=True):
-        if not isinstance(row, RunRecord):
-            raise DataError(f"{row.what}: {row.error}" if row else f"{job} was not trained")
-        rows[job.name].append(row)
-    return {name: stack([row.result() for row in some], name) for name, some in rows.items()}, rows
+    records: dict[str, list[RunRecord]] = {name: [] for name in names}
+    for (job, _), record in zip(jobs, run_jobs(jobs, folder, workers, progress), strict=True):
+        if not isinstance(record, RunRecord):
+            raise DataError(f"{record.what}: {record.error}" if record else f"{job} was not trained")
+        records[job.name].append(record)
+    return {name: stack([record.result() for record in some], name) for name, some in records.items()}, records

@@ -1,6 +1,6 @@
-"""The kinds of model that the book compares, by name: what each is made of, and what it needs to know.
+"""The models that the book compares, by name: what each is built from, and which data it needs.
 
-A *variant* is a row of a table of the book: a kind of model and what is changed about it.
+A *variant* is a row of a table in the book: a kind of model, and the settings that differ from its defaults.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from dmesr_core.models.recommender import FeatureRecommender, IDRecommender, Rec
 
 @dataclass(frozen=True)
 class Variant:
-    """One row of a comparison."""
+    """A kind of model and its settings: one row of a comparison."""
 
     kind: str  # one of `KINDS`, or "popularity", which needs no training
     changes: dict[str, Any] = field(default_factory=dict)  # of `DMESRSettings` (kind dmesr) or keyword arguments
 
 
-# The rows of the book. What each is compared with differs from it in one thing only.
+# The variants of the book. Ablations differ from what they are compared with in one setting only.
 VARIANTS: dict[str, Variant] = {
     "popularity": Variant("popularity"),
     "id_only": Variant("id"),
@@ -87,7 +87,7 @@ def _features(material: Material) -> Features:
 
 Builder = Callable[[Material, BackboneSettings, Tensor, dict[str, Any]], Recommender]
 
-# kind -> (what it needs beside the log, how it is built)
+# kind -> (data it needs beside the split, builder)
 KINDS: dict[str, tuple[tuple[str, ...], Builder]] = {
     "id": ((), _id),
     "facts": (("facts",), _facts),
@@ -99,7 +99,7 @@ KINDS: dict[str, tuple[tuple[str, ...], Builder]] = {
 
 
 def needs_of(variant: Variant) -> tuple[str, ...]:
-    """What a variant looks at beside the log: () or "features" or "facts".
+    """The data that a variant needs beside the split: () or ("features",) or ("facts",).
 
     Raises:
         SettingsError: an unknown kind.
@@ -112,7 +112,7 @@ def needs_of(variant: Variant) -> tuple[str, ...]:
 
 
 def build(variant: Variant, material: Material, backbone: BackboneSettings, seed: int) -> Recommender:
-    """The untrained model of a variant; the seed decides its first weights.
+    """The untrained model of a variant; the seed decides its initial weights.
 
     Raises:
         SettingsError: an unknown kind, a kind without a model, or material that lacks what the kind needs.

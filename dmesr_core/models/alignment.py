@@ -1,4 +1,4 @@
-"""One language for two views: projection heads, the contrastive loss that aligns them, and how to measure it.
+"""Alignment of two views: projection heads, the contrastive loss, and measures of alignment.
 
 The paper says: contrastive learning aligns the cross-modal semantic representations that the MLLM generates.
 Our choice: a two-layer head per view, symmetric InfoNCE (as in CLIP) over the items of a step.
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class ProjectionHead(nn.Module):
-    """From what the MLLM says about an item to the width of the recommender: `aligned = head(coarse)`."""
+    """Maps MLLM vectors to the width of the recommender: `aligned = head(coarse)`."""
 
     def __init__(self, width_in: int, width: int, dropout: float = 0.0):
         super().__init__()

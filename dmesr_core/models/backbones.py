@@ -21,9 +21,9 @@ from dmesr_core.errors import SettingsError
 
 @dataclass(frozen=True)
 class BackboneSettings:
-    """Size of a backbone; the defaults are what trains many times over on a laptop (wider ones reach further)."""
+    """Size of a backbone; the defaults can be trained many times on a laptop (wider ones score higher)."""
 
-    name: str = "sasrec"  # sasrec | gru4rec | bert4rec | one that you put into `BACKBONES`
+    name: str = "sasrec"  # sasrec | gru4rec | bert4rec | one added with `register_backbone`
     width: int = 64  # d
     max_len: int = 50  # longest history that is read, in items
     layers: int = 1
@@ -49,7 +49,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor, causal: bool, mask: Tensor | None = None) -> Tensor:
-        """(B, T, d) -> (B, T, d); `mask` (B, T) True at positions that may be looked at."""
+        """(B, T, d) -> (B, T, d); `mask` (B, T) True at positions that may be attended to."""
         b, t, d = x.shape
         q, k, v = self.qkv(x).view(b, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)  # (B, h, T, d/h)
         y = F.scaled_dot_product_attention(
@@ -60,7 +60,7 @@ class Attention(nn.Module):
 
 
 def reversed_positions(mask: Tensor) -> Tensor:
-    """Position of each item counted back from the last one (0), (B, T): where the papers' left-padded slots put it.
+    """Positions counted back from the last item (0), (B, T), as in the left-padded layout of the papers.
 
     The last slots are trained by every history, however short; counted from the start, the positions of
     a history that is longer than most would hardly be trained at all.
@@ -69,17 +69,17 @@ def reversed_positions(mask: Tensor) -> Tensor:
 
 
 class Backbone(nn.Module):
-    """What all have in common: (B, T, D) vectors and (B, T) mask in, (B, T, D) out.
+    """Interface of all backbones: (B, T, D) vectors and (B, T) mask in, (B, T, D) out.
 
-    One of your own has the constructor `(settings: BackboneSettings)`, gives both attributes and `forward`, and is
-    known by name from `BACKBONES["mine"] = Mine` on.
+    A backbone of your own has the constructor `(settings: BackboneSettings)`, both attributes and `forward`, and gets
+    its name with `@register_backbone("mine")`.
     """
 
     objective: str  # "next" (position t must not look at later ones) or "cloze"
     item_bias: bool  # whether a learned bias per item is added to the scores
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Vectors (B, T, D) of right-padded histories, real positions (B, T) True -> what is expected (B, T, D).
+        """Vectors (B, T, D) of right-padded histories, real positions (B, T) True -> predictions (B, T, D).
 
         T varies, up to `max_len`, and one more for cloze. Padding must change nothing at real positions. Keep no
         state on `self`: several threads score with one model at once.
@@ -87,7 +87,7 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
     def mask_vector(self) -> Tensor:
-        """What stands where an item is hidden, (D,); cloze only."""
+        """The vector at masked positions, (D,); cloze only."""
         raise NotImplementedError
 
 
@@ -172,7 +172,7 @@ class BERT4Rec(Backbone):
     """Bidirectional transformer trained on a cloze task (Sun et al. 2019): post-norm, GELU, output bias per item.
 
     Two choices are ours, since a few thousand histories are little for it. Attention starts by looking at neighbours
-    (a hidden place knows nothing of itself; where to look is the first thing that must be learned), and the authors'
+    (a masked position has no content; where to look is the first thing to learn), and the authors'
     dense layer between the last block and the scores is left out.
     """
 
@@ -193,7 +193,7 @@ class BERT4Rec(Backbone):
 
     @torch.no_grad()
     def _look_at_neighbours(self, attentions: list[Attention]) -> None:
-        """First weights: waves for positions, and attention matrices near the identity, so that near is alike."""
+        """Initial weights: sinusoids as positions, attention matrices near the identity, so that neighbours attend."""
         n, width = self.position.weight.shape
         speed = torch.exp(torch.linspace(0, -4, (width + 1) // 2))  # radians per position, fast to slow
         angle = torch.arange(n)[:, None] * speed  # (n, d/2)
@@ -233,7 +233,7 @@ class TwoTowers(Backbone):
 
 
 class WithHead(Backbone):
-    """A backbone, and a dense layer that is added to what it expects (BERT4Rec's authors put one in its place).
+    """A backbone, and a dense layer added to its prediction (in BERT4Rec's code the layer replaces it).
 
     A residual network ends near the last item's vector, so it expects again what was just taken. The layer can turn
     away from it.
@@ -258,6 +258,25 @@ BACKBONES: dict[str, Callable[[BackboneSettings], Backbone]] = {
     "gru4rec": GRU4Rec,
     "bert4rec": BERT4Rec,
 }
+
+
+def register_backbone(name: str) -> Callable[[type[Backbone]], type[Backbone]]:
+    """Class decorator that makes a backbone known to `BackboneSettings(name)`.
+
+    Raises:
+        SettingsError: a name that is taken by another class, or a class that lacks `objective` or `item_bias`.
+    """
+
+    def register(backbone: type[Backbone]) -> type[Backbone]:
+        taken = BACKBONES.get(name)
+        if taken is not None and getattr(taken, "__qualname__", None) != backbone.__qualname__:
+            raise SettingsError(f"the name {name!r} belongs to {taken.__name__} already: choose another one")
+        if getattr(backbone, "objective", None) not in ("next", "cloze") or not hasattr(backbone, "item_bias"):
+            raise SettingsError(f"{backbone.__name__} needs objective ('next' or 'cloze') and item_bias (True or False)")
+        BACKBONES[name] = backbone
+        return backbone
+
+    return register
 
 
 def make_backbone(settings: BackboneSettings) -> Backbone:

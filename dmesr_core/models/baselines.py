@@ -1,4 +1,4 @@
-"""Two neighbours of DMESR that use text only, re-made on our backbones: "LLM-ESR-like" and "LLMEmb-like".
+"""Two text-only relatives of DMESR, re-implemented on our backbones: "LLM-ESR-like" and "LLMEmb-like".
 
 They are *like* the published models, not those: each class says what is as published and what is ours. Both get the
 same text vectors (the mean of the token states of an item's original words), the same backbone, loss and budget as
@@ -58,7 +58,7 @@ class _Look(nn.Module):
         self.query, self.key_value, self.out = (nn.Linear(width, n * width) for n in (1, 2, 1))
 
     def forward(self, x: Tensor, other: Tensor, mask: Tensor | None) -> Tensor:
-        """(B, T, d), (B, T, d) -> (B, T, d); `mask` (B, T): what may be seen; None: what came before, and now."""
+        """(B, T, d), (B, T, d) -> (B, T, d); `mask` (B, T): positions to attend to; None: causal."""
         b, t, d = x.shape
         q = self.query(x).view(b, t, self.heads, -1).transpose(1, 2)  # (B, h, T, d/h)
         k, v = self.key_value(other).view(b, t, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
@@ -105,7 +105,7 @@ class LLMESR(Recommender):
 
 
 class LLMEmb(Recommender):
-    """LLMEmb-like: the item table is made from text vectors alone; collaborative knowledge enters by a side loss.
+    """LLMEmb-like: the item table is made from text vectors alone; an auxiliary loss adds collaborative knowledge.
 
     As published: text vectors reduced by principal components, a two-layer adapter, no ID vectors in the scores, and
     an alignment (InfoNCE) of the adapted vectors with collaborative ones. Items that nobody has bought yet are scored
@@ -143,7 +143,7 @@ class LLMEmb(Recommender):
         text = principal_components(standardise(text), min(components, text.shape[1]))
         self.register_buffer("text", text, persistent=False)
         self.register_buffer("target", collaborative.float(), persistent=False)
-        self.adapter = _adapter(text.shape[1], settings.width, bend=True)
+        self.adapter = _adapter(text.shape[1], settings.width, activation=True)
 
     def encode_items(self, items: Tensor) -> Encoded:
         table = self.adapter(self.text[items]) * (items > 0)[:, None]
@@ -199,11 +199,11 @@ def ppmi(counts: sparse.csr_matrix) -> sparse.csr_matrix:
     return out
 
 
-def _adapter(inputs: int, width: int, bend: bool = False) -> nn.Sequential:
-    """Two linear layers, with a GELU between them if `bend`; rows come out as large as those of an ID table: 1/√d."""
+def _adapter(inputs: int, width: int, activation: bool = False) -> nn.Sequential:
+    """Two linear layers, with a GELU between them if `activation`; entries come out as large as those of an ID table."""
     first, second = nn.Linear(inputs, inputs // 2 + 1), nn.Linear(inputs // 2 + 1, width)
     nn.init.normal_(first.weight, std=inputs**-0.5)
     nn.init.normal_(second.weight, std=(second.in_features * width) ** -0.5)
     for layer in (first, second):
         nn.init.zeros_(layer.bias)
-    return nn.Sequential(first, nn.GELU(), second) if bend else nn.Sequential(first, second)
+    return nn.Sequential(first, nn.GELU(), second) if activation else nn.Sequential(first, second)

@@ -41,12 +41,12 @@ class DMESRSettings:
     items_per_step: int | None = 128  # items that a step encodes anew, and aligns with each other; None: all
     temperature: float = 0.2  # of InfoNCE
     fusion: bool = True  # cross-attention onto the original words
-    fine_tokens: int = 24  # tokens of the original text that the fusion may look at
-    fine_width: int = 96  # width of the token states, after a principal component analysis (0: as they come)
+    fine_tokens: int = 24  # tokens of the original text that the fusion attends to
+    fine_width: int = 96  # width of the token states, after principal component analysis (0: unchanged)
     fusion_heads: int = 2
     injection: str = "sum"  # how the fused views enter the backbone: sum | concat | two_towers
     id_embedding: bool = True  # add a learned vector per item
-    id_dropout: float = 0.1  # chance that an item has to do without its ID vector for a step
+    id_dropout: float = 0.1  # probability that a step drops an item's ID vector
     unit: bool = False  # features, ID vector and their sum all have length 1 (injection sum only)
     dropout: float = 0.1  # inside the projection heads
 

@@ -1,4 +1,4 @@
-"""Keep the details: what the MLLM said about an item asks the item's own words.
+"""Fusion: cross-attention of the aligned MLLM views onto the item's own words.
 
 The paper says: a cross-attention module joins the coarse-grained MLLM knowledge with the fine-grained
 original text. Our choice: the two aligned views are the queries, the token states of title and text are keys
@@ -29,7 +29,7 @@ class CrossAttentionFusion(nn.Module):
         for weight in (self.key, self.value):
             nn.init.xavier_uniform_(weight.view(width, width_fine))
         self.out = nn.Linear(width, width)
-        # An average over many tokens is small; on its own scale what was found weighs as much as what was known.
+        # An average over many tokens is small: normalised, it has the same weight as the aligned vector.
         self.found_norm = nn.LayerNorm(width)
         self.feed = nn.Sequential(
             nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)

@@ -1,4 +1,4 @@
-"""The state of a training in a folder, so that it goes on where it stopped."""
+"""Checkpoints: the state of a training in a folder, so that it can be resumed."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from dmesr_core.files import digest, write_atomically
 
 
 class Checkpoint:
-    """Training state in a folder: all of it in `state.pt`, and its best weights in `best.safetensors` for others.
+    """Training state in a folder: all of it in `state.pt`, and the best weights for others in `best.safetensors`.
 
     Args:
         folder: None keeps nothing.
-        made_of: what the training is made of, see `made_of`; a folder that holds another one is refused.
+        identity: what the training is made of, see `training_identity`; a folder that holds another one is refused.
         parts: by name, whatever of the training has a `state_dict`.
         generator: what the training draws from, beside torch's global generators.
     """
 
     def __init__(
-        self, folder: str | Path | None, made_of: dict[str, str], parts: dict[str, Any], generator: torch.Generator
+        self, folder: str | Path | None, identity: dict[str, str], parts: dict[str, Any], generator: torch.Generator
     ):
         self.folder = Path(folder) if folder else None
-        self.made_of, self.parts, self.generator = made_of, parts, generator
+        self.identity, self.parts, self.generator = identity, parts, generator
 
     def exists(self) -> bool:
         return self.folder is not None and (self.folder / "state.pt").exists()
 
     def save(self, epoch: int, best: float, best_weights: dict[str, Tensor], report: dict[str, Any]) -> None:
-        """All that the next epoch, number `epoch`, depends on, and the best weights so far with their score."""
+        """Everything that the next epoch, number `epoch`, depends on, and the best weights with their score."""
         if self.folder is None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         state = dict(
-            made_of=self.made_of, epoch=epoch, best=best, best_weights=best_weights, report=report,
+            identity=self.identity, epoch=epoch, best=best, best_weights=best_weights, report=report,
             parts={name: part.state_dict() for name, part in self.parts.items()},
             generator=self.generator.get_state(), torch_rng=torch.get_rng_state(),
             cuda_rng=torch.cuda.get_rng_state_all(),
@@ -52,10 +52,10 @@ class Checkpoint:
         torch.save(state, content)
         # One file, so that best weights and the state behind them cannot come from different epochs.
         write_atomically(self.folder / "state.pt", content.getvalue())
-        self._hand_out(best_weights)
+        self._export(best_weights)
 
     def load(self) -> tuple[int, float, dict[str, Tensor], dict[str, Any]]:
-        """Put everything as it was; the next epoch, the best score, the best weights and the report so far.
+        """Restore everything; returns the next epoch, the best score, the best weights and the report so far.
 
         Raises:
             SettingsError: the folder holds another training. DataError: what it holds cannot be read.
@@ -64,13 +64,13 @@ class Checkpoint:
         file = self.folder / "state.pt"
         try:
             state = torch.load(file, map_location="cpu", weights_only=True)
-            there = state["made_of"]
+            there = state["identity"]
         except Exception as error:  # damaged files make torch raise half a dozen kinds of errors
             raise DataError(
                 f"{file}: cannot be read ({type(error).__name__}), so it is damaged or by another version of this "
                 f"package: delete {self.folder} to train from the start"
             ) from error
-        if differ := [name for name in there | self.made_of if there.get(name) != self.made_of.get(name)]:
+        if differ := [name for name in there | self.identity if there.get(name) != self.identity.get(name)]:
             raise SettingsError(
                 f"{self.folder} holds a training with other settings or data ({', '.join(differ)}): "
                 "use another folder, or delete it"
@@ -79,18 +79,18 @@ class Checkpoint:
             part.load_state_dict(state["parts"][name])
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["torch_rng"])
-        # On a machine with fewer GPUs the training goes on, with other dropout.
+        # On a machine with fewer GPUs training continues, with other dropout.
         torch.cuda.set_rng_state_all(state["cuda_rng"][: torch.cuda.device_count()])
-        self._hand_out(state["best_weights"])  # perhaps the last process died before it did
+        self._export(state["best_weights"])  # the last process may have died before this
         return state["epoch"], state["best"], state["best_weights"], state["report"]
 
-    def _hand_out(self, best_weights: dict[str, Tensor]) -> None:
+    def _export(self, best_weights: dict[str, Tensor]) -> None:
         assert self.folder is not None
         write_atomically(self.folder / "best.safetensors", safetensors.torch.save(best_weights))
 
 
-def made_of(model: nn.Module, split: Split, settings: dict[str, Any]) -> dict[str, str]:
-    """All that decides what a training comes to, by name: settings as text, all else as a hash."""
+def training_identity(model: nn.Module, split: Split, settings: dict[str, Any]) -> dict[str, str]:
+    """Everything that decides the result of a training, by name: settings as text, all else as a hash."""
     train, valid = split.train, split.valid
     weights = model.state_dict()
     fixed = {name: buffer for name, buffer in model.named_buffers() if name not in weights}

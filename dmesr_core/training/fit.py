@@ -26,7 +26,7 @@ from dmesr_core.evaluation.ranking import rank_cases
 from dmesr_core.evaluation.scorers import model_scorer
 from dmesr_core.models.recommender import Recommender
 from dmesr_core.training.callbacks import Callback
-from dmesr_core.training.checkpoint import Checkpoint, made_of
+from dmesr_core.training.checkpoint import Checkpoint, training_identity
 from dmesr_core.training.objectives import Step
 from dmesr_core.training.optim import make_accelerator, make_optimizer, warmup_cosine
 from dmesr_core.training.settings import TrainSettings
@@ -136,7 +136,7 @@ class Training:
         for callback in self.callbacks:
             callback.on_start(self)
         settings = asdict(self.settings) | {"callbacks": ", ".join(self.report.callbacks)}
-        identity = made_of(self.model, self.split, settings) if folder else {}
+        identity = training_identity(self.model, self.split, settings) if folder else {}
         self.checkpoint = Checkpoint(folder, identity, self.parts, self.generator)
 
     def seconds(self) -> float:

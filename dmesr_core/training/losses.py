@@ -1,4 +1,4 @@
-"""Four ways to say "this item came next": full softmax, sampled softmax, BCE and gBCE; and one to say "not again".
+"""Losses: full softmax, sampled softmax, BCE and gBCE of the next item, and one against items taken before.
 
 `softmax_loss` is the one that the book uses. Written plainly it is one line, `cross_entropy(hidden @ table.T, target)`,
 and that line holds a matrix of (predicted positions) x (items) several times over. Here a few rows at a time
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LOSSES = ("ce", "sampled", "bce", "gbce")
-_SCORES_AT_ONCE = 2**21  # 8 MB of float32: what a processor keeps near; a GPU takes all it is given
+_SCORES_AT_ONCE = 2**21  # 8 MB of float32: fits into a processor's cache
 _SCORES_AT_ONCE_GPU = 2**27
 
 
@@ -25,7 +25,7 @@ class _Softmax(torch.autograd.Function):
         gives = ctx.needs_input_grad
         limit = _SCORES_AT_ONCE if hidden.device.type == "cpu" else _SCORES_AT_ONCE_GPU
         rows = max(32, limit // len(table))
-        scores = hidden.new_empty(min(rows, len(hidden)), len(table))  # used again and again
+        scores = hidden.new_empty(min(rows, len(hidden)), len(table))  # reused for every block
         d_hidden = torch.empty_like(hidden) if gives[0] else None
         d_table = torch.zeros_like(table) if gives[1] else None
         d_bias = torch.zeros_like(bias) if bias is not None and gives[2] else None

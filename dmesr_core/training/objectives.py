@@ -13,10 +13,9 @@ from dmesr_core.models.recommender import Recommender
 from dmesr_core.training.losses import binary_loss, gbce_beta, history_loss, softmax_loss
 from dmesr_core.training.settings import TrainSettings
 
-# Cloze: how many times a step hides other positions of the same histories (few are predicted at a time; the authors'
-# code writes each history ten times for that reason), and the share of these copies that end at the one hidden item.
-# That can be the last item of any beginning of a history: so as many questions of the kind that a test asks as there
-# are events, and not only one per history.
+# Cloze: how many copies of each history a step masks differently (few positions are predicted at a time; the authors'
+# code repeats each history ten times), and the share of copies that are cut at a random position and mask only their
+# last item. That is the question of the test, asked once per event instead of once per history.
 MASK_COPIES = 4
 
 
@@ -26,12 +25,11 @@ LAST_SHARE = 0.8
 def predictions(
     model: Recommender, table: Tensor, items: Tensor, generator: torch.Generator, hide: float
 ) -> tuple[Tensor, Tensor]:
-    """What the model expects, and what it should have: hidden (P, D), targets (P,) rows of `table`.
+    """Predictions and targets of a batch: hidden (P, D), targets (P,) rows of `table`.
 
     Args:
         items: (B, T) right-padded rows of `table`, 0 where padded.
-        hide: share of positions hidden: by the cloze objective, which asks for them, or from a causal backbone, which
-            must do without them.
+        hide: share of positions masked: cloze predicts them; a causal backbone has to predict without them.
     """
     if model.backbone.objective == "next":
         inputs, targets = items[:, :-1], items[:, 1:]
@@ -43,38 +41,39 @@ def predictions(
         return hidden[real], targets[real]
     items = items.repeat(MASK_COPIES, 1)
     real = items > 0
-    lot = torch.rand(items.shape, generator=generator).to(items.device)
-    hidden_at = (lot < hide) & real
-    # Else it is the last item of a beginning of the history, as at inference; so is it where the lot hides nothing.
+    draw = torch.rand(items.shape, generator=generator).to(items.device)
+    hidden_at = (draw < hide) & real
+    # The other copies mask the last item of a prefix, as at inference; so do copies in which nothing was masked.
     length, n = real.sum(1), len(items)
-    beginning = (torch.rand(n, generator=generator) < LAST_SHARE).to(items.device) | ~hidden_at.any(1)
+    prefix = (torch.rand(n, generator=generator) < LAST_SHARE).to(items.device) | ~hidden_at.any(1)
     end = (torch.rand(n, generator=generator).to(items.device) * (length - 1)).long() + 1  # column of its last item
-    end = torch.where(beginning, torch.minimum(end, length - 1), length - 1)[:, None]
+    end = torch.where(prefix, torch.minimum(end, length - 1), length - 1)[:, None]
     column = torch.arange(items.shape[1], device=items.device)
-    hidden_at = torch.where(beginning[:, None], column == end, hidden_at)
+    hidden_at = torch.where(prefix[:, None], column == end, hidden_at)
     real = column <= end
     x = torch.where(hidden_at[..., None], model.backbone.mask_vector(), F.embedding(items, table))
     return model.backbone(x, real)[hidden_at], items[hidden_at]
 
 
 class Step:
-    """One training loss: which items are needed, their table, the recommendation loss and the side loss."""
+    """The loss of a step: the items that it needs, their vectors, recommendation loss and auxiliary loss."""
 
     def __init__(self, model: Recommender, counts: np.ndarray, settings: TrainSettings, device: torch.device):
         self.model, self.settings = model, settings
-        self.known = torch.as_tensor(np.flatnonzero(counts > 0), device=device)  # no loss ever sees unseen items
+        # Items without a training event enter no loss.
+        self.known = torch.as_tensor(np.flatnonzero(counts > 0), device=device)
         self.row_of = torch.zeros(len(counts), dtype=torch.long, device=device)
         self.beta = 1.0
         if settings.loss == "gbce":
             self.beta = gbce_beta(len(self.known), settings.negatives, settings.gbce_t)
 
     def __call__(self, items: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None, int]:
-        """Items (B, T) -> mean loss, side loss or None, number of predicted positions."""
+        """Items (B, T) -> mean loss, auxiliary loss or None, number of predicted positions."""
         model, s = self.model, self.settings
         if s.loss == "ce":
             needed = self.known
         else:
-            # One row of rivals for all positions (sampled), or one for each (there are no more than events).
+            # One row of negatives for all positions (sampled), or one for each position.
             positions = int((items > 0).sum()) * (MASK_COPIES if model.backbone.objective == "cloze" else 1)
             shape = (1 if s.loss == "sampled" else positions, s.negatives)
             drawn = self.known[torch.randint(len(self.known), shape, generator=generator).to(items.device)]
@@ -90,15 +89,15 @@ class Step:
                 bias = -log_q if bias is None else bias - log_q
             loss = softmax_loss(hidden, table[1:], targets - 1, bias)
         else:
-            rivals = self.row_of[drawn[: len(targets)]]  # (P, k)
+            drawn_rows = self.row_of[drawn[: len(targets)]]  # (P, k)
             positive = (hidden * table[targets]).sum(1)
-            negative = (F.embedding(rivals, table) @ hidden[:, :, None]).squeeze(2)  # (P, k)
+            negative = (F.embedding(drawn_rows, table) @ hidden[:, :, None]).squeeze(2)  # (P, k)
             if bias is not None:
-                positive, negative = positive + bias[targets - 1], negative + bias[rivals - 1]
-            # With many negatives to one positive the best constant score is far below zero. Given as a constant, it
-            # need not be learned; else all histories and all items become alike first, and stay so.
-            usual = math.log(s.negatives / self.beta)
-            positive, negative = positive - usual, negative - usual
+                positive, negative = positive + bias[targets - 1], negative + bias[drawn_rows - 1]
+            # With many negatives per positive the best constant score is far below zero. As a given constant it need
+            # not be learned; otherwise all vectors become alike in the first steps, and stay so.
+            best_constant = math.log(s.negatives / self.beta)
+            positive, negative = positive - best_constant, negative - best_constant
             loss = binary_loss(positive, negative, self.beta)
         if s.history_loss_weight:
             rows = self.row_of[items]
@@ -108,7 +107,7 @@ class Step:
         return loss, None if auxiliary is None else auxiliary(), len(targets)
 
     def _expected(self, items: Tensor, needed: Tensor) -> Tensor:
-        """How often each of `needed` was to be expected in this step's sample, (n,): the Q of logQ."""
+        """Expected number of each of `needed` in this step's sample, (n,): the Q of logQ."""
         present, counts = items[items > 0].unique(return_counts=True)
         expected = torch.full((len(needed),), self.settings.negatives / len(self.known), device=items.device)
         expected[torch.searchsorted(needed, present)] += counts

@@ -15,7 +15,7 @@ from dmesr_core.experiments.material import Material
 from dmesr_core.experiments.variants import Variant, build
 from dmesr_core.models.backbones import BackboneSettings
 from dmesr_core.training import fit as fit_module
-from dmesr_core.training.checkpoint import Checkpoint, made_of
+from dmesr_core.training.checkpoint import Checkpoint, training_identity
 from dmesr_core.training.fit import fit
 from dmesr_core.training.settings import TrainSettings
 
@@ -117,7 +117,7 @@ def test_more_items_are_another_training(tmp_path):
 
 def test_another_size_of_a_weight_is_another_model_even_if_nothing_else_tells():
     models = [torch.nn.ParameterList([torch.zeros(size)]) for size in (3, 3, 4)]
-    first, same_, other = (made_of(model, make_material().split, {})["model"] for model in models)
+    first, same_, other = (training_identity(model, make_material().split, {})["model"] for model in models)
     assert first == same_ != other
 
 
@@ -142,7 +142,7 @@ def test_a_file_by_another_version_is_not_taken_for_ours_and_nothing_in_it_is_ru
     torch.save({"epoch": 1}, tmp_path / "state.pt")
     with pytest.raises(DataError, match="another version"):
         run(tmp_path)
-    torch.save({"made_of": Died()}, tmp_path / "state.pt")  # an object of a class that is not torch's own
+    torch.save({"training_identity": Died()}, tmp_path / "state.pt")  # an object of a class that is not torch's own
     with pytest.raises(DataError, match="UnpicklingError"):
         run(tmp_path)
 

@@ -1,0 +1,35 @@
+"""The house is kept: small files, short functions, rooms that are described, names that are exported lazily."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted(file for room in ("dmesr_core", "tests", "benchmarks") for file in (ROOT / room).rglob("*.py"))
+MODULES = [file.relative_to(ROOT / "dmesr_core") for file in FILES if "dmesr_core" in file.parts]
+
+
+def lines_of(node: ast.AST) -> int:
+    return node.end_lineno - node.lineno + 1
+
+
+def functions(file: Path) -> list[tuple[str, int]]:
+    """Each function of a file with its number of lines, docstring included."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    found = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    return [(node.name, lines_of(node)) for node in found]
+
+
+def test_no_file_is_longer_than_350_lines():
+    lengths = {file.relative_to(ROOT).as_posix(): len(file.read_text(encoding="utf-8").splitlines()) for file in FILES}
+    assert not {name: length for name, length in lengths.items() if length > 350}
+
+
+def test_no_function_is_longer_than_60_lines():
+    long = {(file.relative_to(ROOT).as_posix(), name): n for file in FILES for name, n in functions(file) if n > 60}
+    assert not long
+
+
+def test_fit_is_shorter_than_40_lines():
+    assert dict(functions(ROOT / "dmesr_core" / "training" / "fit.py"))["fit"] < 40
