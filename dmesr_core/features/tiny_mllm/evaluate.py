@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -69,6 +70,16 @@ def parse_caption(caption: str) -> dict[str, str]:
     if len(words) != 3:
         return dict.fromkeys(PICTURE_FACTS, "")
     return {"colour": words[0], "pattern": words[1], "category": words[2], "shape": shape}
+
+
+def missed_facts(captions: list[str], facts: list[dict[str, str]]) -> Counter[str]:
+    """For each fact the number of captions that do not have its true value."""
+    return Counter(
+        fact
+        for caption, truth in zip(captions, facts, strict=True)
+        for fact, value in parse_caption(caption).items()
+        if value != truth[fact]
+    )
 
 
 def names_product(answer: str) -> bool:

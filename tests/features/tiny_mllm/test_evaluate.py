@@ -55,6 +55,12 @@ def test_captions_in_another_form_have_no_facts():
     assert evaluate.parse_caption("a red striped teapot, round")["category"] == "teapot"
 
 
+def test_missed_facts_are_counted_for_each_fact():
+    truth = {"colour": "red", "pattern": "striped", "category": "teapot", "shape": "round"}
+    captions = ["a red striped teapot, round", "a blue striped teapot, tall", "a blue striped cup, round"]
+    assert evaluate.missed_facts(captions, [truth] * 3) == {"colour": 2, "shape": 1, "category": 1}
+
+
 def test_products_are_found_as_whole_words():
     assert evaluate.names_product("a red striped teapot, round")
     assert not evaluate.names_product("a teapots shop")
