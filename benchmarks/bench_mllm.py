@@ -1,7 +1,7 @@
-"""Measure the shipped tiny MLLM on fresh held-out pictures and print one JSON line.
+"""Evaluate the shipped tiny MLLM on fresh pictures of held-out combinations, and print one JSON line.
 
 `python benchmarks/bench_mllm.py [--n 2000] [--split test] [--seed 1] [--folder FOLDER] [--card]`
-With `--card` the figures also go into the folder's model card.
+With `--card` the results are also written to the folder's model card.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=2000, help="number of fresh pictures")
     parser.add_argument("--split", default="test", help="train, dev or test combinations")
     parser.add_argument("--seed", type=int, default=1, help="seed of the fresh pictures")
-    parser.add_argument("--card", action="store_true", help="write the figures into the model card")
+    parser.add_argument("--card", action="store_true", help="write the results to the model card")
     args = parser.parse_args()
     logging.disable_progress_bar()
-    torch.set_num_threads(1)  # so small a model gains nothing from more, and loses much on busy cores
+    torch.set_num_threads(1)  # more threads make so small a model slower on busy cores
     measured = measure(args.folder, args.n, args.split, args.seed)
     if args.card:
         write_model_card(args.folder, measured)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from dmesr_core import __version__
 from dmesr_core.errors import BookError, DataError, SettingsError
-from dmesr_core.files import cache_dir
 
 if TYPE_CHECKING:  # the help comes at once: torch is loaded by those who need it
     from dmesr_core.experiments.grid import Grid
@@ -64,18 +63,13 @@ def _extract(options: argparse.Namespace) -> None:
     import numpy as np
     from safetensors.numpy import save_file
 
-    from dmesr_core.book.chapter import mllm_name
     from dmesr_core.data.catalogue import read_catalogue
-    from dmesr_core.features.extract import extract
-    from dmesr_core.features.mllm import MLLM
-    from dmesr_core.features.store import FeatureStore
-    from dmesr_core.features.text_encoder import TextEncoder
+    from dmesr_core.features.extract import extract_features
 
     catalogue = read_catalogue(options.folder)
     out = Path(options.out or options.folder)
     out.mkdir(parents=True, exist_ok=True)
-    store = FeatureStore(cache_dir() / "features")
-    features = extract(catalogue, MLLM.load(mllm_name(options.mllm)), TextEncoder.load(), store)
+    features = extract_features(catalogue, options.mllm)
     arrays = {key: getattr(features, key) for key in ("coarse_picture", "coarse_text", "fine", "fine_mask")}
     save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, out / "features.safetensors")
     _write_descriptions(out / "descriptions.csv", catalogue.ids, features)

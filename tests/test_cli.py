@@ -112,9 +112,7 @@ def test_extract_writes_features_and_descriptions(write_folder, monkeypatch, cap
         descriptions_text=["", "cup, blue", "pot"],
         report={"items": 2, "computed": 4, "broken_picture": 0, "fallbacks": [("7", "picture", "no picture")]},
     )
-    monkeypatch.setattr("dmesr_core.features.extract.extract", lambda *_: features)
-    monkeypatch.setattr("dmesr_core.features.mllm.MLLM.load", lambda name: None)
-    monkeypatch.setattr("dmesr_core.features.text_encoder.TextEncoder.load", lambda: None)
+    monkeypatch.setattr("dmesr_core.features.extract.extract_features", lambda *_: features)
     monkeypatch.setenv("DMESR_CACHE", str(folder / "cache"))
 
     assert cli.main(["extract", str(folder), "--out", str(folder / "out")]) == 0

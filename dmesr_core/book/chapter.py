@@ -59,19 +59,16 @@ class Chapter:
         """The multimodal LLM of this run; its weights are read when it is first asked something."""
         from dmesr_core.features.mllm import MLLM
 
-        return MLLM.load(mllm_name(self.mllm))
+        return MLLM.load(self.mllm)
 
     def features(self, dataset: Dataset | None = None) -> Features:
         """What the MLLM and the text encoder say about every item; stored on disk, so computed only once.
 
         Without a `dataset` it is the chapter's own.
         """
-        from dmesr_core.features.extract import extract
-        from dmesr_core.features.store import FeatureStore
-        from dmesr_core.features.text_encoder import TextEncoder
+        from dmesr_core.features.extract import extract_features
 
-        catalogue = (dataset or self.dataset()).catalogue
-        return extract(catalogue, self.model(), TextEncoder.load(), FeatureStore(cache_dir() / "features"))
+        return extract_features((dataset or self.dataset()).catalogue, self.mllm)
 
     def glue(self, name: str, value: Any, fmt: str = "") -> None:
         """Keep a number and make it available to the prose, where ``{glue:text}`name` `` stands for it.
@@ -133,13 +130,6 @@ def start(
         raise SettingsError(f"data {data!r} needs data_dir, the folder that holds it; got {data_dir!r}")
     style.style()
     return Chapter(name, chosen, data, str(data_dir), mllm, int(seed))
-
-
-def mllm_name(name: str) -> str:
-    """What stands for a model: "tiny" is the one that comes with the package, anything else is itself."""
-    from dmesr_core.features import tiny_mllm
-
-    return str(tiny_mllm.checkpoint_folder()) if name == "tiny" else name
 
 
 def run_records() -> list[dict[str, Any]]:

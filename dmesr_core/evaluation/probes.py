@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from dmesr_core.errors import DataError
+from dmesr_core.evaluation.bootstrap import bootstrap_interval
 
 MARK, OTHER = "mark", "other"  # kinds of tokens that say no fact: [CLS] and [SEP]; all other words
 
@@ -130,3 +133,13 @@ def whole_groups(labels: np.ndarray, at_most: int, seed: int = 0) -> np.ndarray:
     if not len(chosen):
         raise DataError(f"no label has at most {at_most} items")
     return np.flatnonzero(np.isin(code, chosen))
+
+
+def named_facts(descriptions: Sequence[str], truth: Sequence[dict[str, str]]) -> pd.DataFrame:
+    """(n descriptions, facts) bool: whether each description names the true value of each fact (see `said`)."""
+    return pd.DataFrame([said(text, facts) for text, facts in zip(descriptions, truth, strict=True)])
+
+
+def shares(table: pd.DataFrame, n_resamples: int) -> tuple[list[float], list[tuple[float, float]]]:
+    """Column means of a boolean table, and their 95% bootstrap intervals."""
+    return table.mean().tolist(), [bootstrap_interval(table[column].to_numpy(), n_resamples) for column in table]

@@ -18,11 +18,7 @@ from dmesr_core.errors import SettingsError
 from dmesr_core.experiments.grid import Data, Grid, jobs
 from dmesr_core.experiments.material import Material
 from dmesr_core.experiments.variants import needs_of
-from dmesr_core.features.extract import Features, extract
-from dmesr_core.features.mllm import MLLM
-from dmesr_core.features.store import FeatureStore
-from dmesr_core.features.text_encoder import TextEncoder
-from dmesr_core.features.tiny_mllm import checkpoint_folder
+from dmesr_core.features.extract import Features, extract_features
 
 DATA = "DMESR_DATA"  # environment variable: a folder that holds the folders of `_FOLDERS`
 
@@ -76,8 +72,7 @@ def _load(
     if "features" in needs:
         if catalogue is None:
             raise SettingsError(f"grid {grid.name!r}: {name!r} has neither pictures nor texts")
-        store = FeatureStore(files.cache_dir() / "features")
-        features = extract(catalogue, MLLM.load(checkpoint_folder()), TextEncoder.load(), store)
+        features = extract_features(catalogue)
     return log, features, facts if "facts" in needs else None
 
 

@@ -1,1 +1,1 @@
-"""Features: what a multimodal LLM and a text encoder know about items."""
+"""Features of items, computed by a multimodal LLM and a text encoder."""

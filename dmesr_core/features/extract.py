@@ -1,8 +1,8 @@
-"""Features of a catalogue: here models and items meet.
+"""Features of a catalogue: vectors and descriptions from an MLLM, token states from a text encoder.
 
-Each item gets two coarse vectors (what the MLLM says about its picture, and about its words) and fine token states of
-its words. Every result is stored under a hash of what made it (model, prompt, picture bytes, text), so nothing is
-computed twice, and when an item changes, only what depends on the change is computed again.
+Each item gets two coarse vectors (one from its picture, one from its words) and the fine token states of its words.
+Every result is stored under a hash of its inputs (model, prompt, picture bytes, text). So nothing is computed twice,
+and after a change of an item only the results that depend on the change are computed again.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ from tqdm import tqdm
 
 from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.errors import DataError, SettingsError
-from dmesr_core.features.mllm import BROKEN_PICTURE, EMPTY, MLLM, NO_PICTURE, TEXT_CUT, Described
+from dmesr_core.features.mllm import BROKEN_PICTURE, EMPTY, MLLM, NO_PICTURE, TEXT_CUT, MLLMOutput, MLLMSettings
 from dmesr_core.features.store import FeatureStore, Record, make_key
 from dmesr_core.features.text_encoder import MAX_TOKENS, TextEncoder
+from dmesr_core.files import cache_dir
 
-__all__ = ["FeatureStore", "Features", "extract"]
+__all__ = ["Features", "extract_features"]
 
-_SHARD = 256  # results that are computed and stored together: about what a killed process loses
-_FILE = "<file>"  # stands for the path in a stored reason: the same bytes may later lie elsewhere
+_SHARD = 256  # results per stored shard: at most this many are lost when the process is killed
+_FILE = "<file>"  # replaces the path in a stored reason: the same bytes may later lie elsewhere
 
 
 @dataclass(frozen=True)
 class Features:
-    """What a model may know of N items. Row and entry 0 belong to padding: zeros, "" and []."""
+    """Features of N items. Row and entry 0 belong to padding: zeros, "" and []."""
 
     coarse_picture: np.ndarray  # (N+1, d_c) float32; an item without a usable picture has its text vector here
     coarse_text: np.ndarray  # (N+1, d_c) float32
@@ -40,125 +41,151 @@ class Features:
     descriptions_picture: list[str]  # N+1
     descriptions_text: list[str]  # N+1
     tokens: list[list[str]]  # N+1; entry k has as many tokens as row k of the mask has True
-    report: dict  # see `extract`
+    report: dict  # see `extract_features`
 
     @property
     def sentence(self) -> np.ndarray:
-        """(N+1, d_f) float32: one vector of length 1 per item, the mean of its fine states; row 0 is zero."""
+        """(N+1, d_f) float32: sentence vectors of length 1, the mean of an item's fine states; row 0 is zero."""
         total = np.stack([states.sum(0, dtype=np.float32) for states in self.fine])  # (N+1, d_f)
         return total / np.linalg.norm(total, axis=1, keepdims=True).clip(1e-12)
 
 
-def extract(
+def extract_features(
     catalogue: Catalogue,
-    mllm: MLLM,
-    encoder: TextEncoder,
-    store: FeatureStore,
+    mllm: MLLM | MLLMSettings | str | Path | None = None,
+    encoder: TextEncoder | str | Path | None = None,
+    store: FeatureStore | str | Path | None = None,
+    *,
     progress: bool = True,
     max_tokens: int = MAX_TOKENS,
 ) -> Features:
-    """All features of `catalogue`: what `store` holds is taken from there, the rest is computed and stored.
+    """All features of `catalogue`: stored results are reused, the rest is computed and stored.
 
-    An item whose picture is missing or broken is asked about with the text prompt instead, so both its vectors agree.
-    Models are loaded only if something has to be computed. After an interruption, run it again: it goes on.
+    For an item whose picture is missing or broken, the text prompt replaces the picture prompt, so both its vectors
+    are equal. Models are loaded only if something has to be computed. After an interruption, call it again: it
+    continues.
 
     Args:
-        progress: show bars (on a terminal) for what is computed.
-        max_tokens: fine states are kept for this many tokens of an item's words.
+        mllm: a model, or what `MLLM.load` takes: "tiny", a hub name, or a folder. None: "tiny".
+        encoder: a text encoder, or what `TextEncoder.load` takes. None: MiniLM.
+        store: a store, or its folder. None: `features` in the cache folder.
+        progress: show progress bars (on a terminal).
+        max_tokens: number of tokens of an item's words for which fine states are kept.
 
     Returns:
-        `Features`. Its report holds `items`; `computed` and `reused` (results, each counted once however many items
-        share it) and `computed_by_view`; `fallbacks`: a list of (item id, view, reason), and its counts `no_picture`,
-        `broken_picture`, `text_cut`, `empty_description`; `fine_at_limit`: items whose words fill all `max_tokens`, so
-        that most of them were cut; `seconds`.
+        `Features`. Its report holds `items`; `computed` and `reused` (results; one that several items share counts
+        once) and `computed_by_view`; `fallbacks`: a list of (item id, view, reason), and its counts `no_picture`,
+        `broken_picture`, `text_cut`, `empty_description`; `fine_at_limit`: number of items with `max_tokens` tokens,
+        most of which were cut; `seconds`.
 
     Raises:
-        DataError: broken model files, or a full disk; what was computed before is kept.
-        SettingsError: a model that cannot be used.
+        DataError: broken model files, or a full disk; results computed before are kept.
+        SettingsError: a model that cannot be used, or a wrong `max_tokens`.
     """
     if max_tokens < 2:
         raise SettingsError(f"max_tokens must be at least 2 (the marks of beginning and end), got {max_tokens}")
+    mllm, encoder, store = _loaded(mllm, encoder, store)
     began = time.perf_counter()
     words = [catalogue.words(k) for k in range(1, len(catalogue) + 1)]
-    run = _Run(store, progress)
-    text = _text_view(run, mllm, words)
-    picture = _picture_view(run, mllm, words, catalogue.pictures, text)
-    fine, mask, tokens = _fine(run, encoder, words, max_tokens)
-    report = {"items": len(catalogue), **run.counts(), **_fallbacks(catalogue.ids, picture=picture, text=text)}
+    results = _StoredResults(store, progress)
+    text = _text_view(results, mllm, words)
+    picture = _picture_view(results, mllm, words, catalogue.pictures, text)
+    fine, mask, tokens = _fine_states(results, encoder, words, max_tokens)
+    report = {"items": len(catalogue), **results.counts(), **_issues(catalogue.ids, picture=picture, text=text)}
     report["fine_at_limit"] = sum(len(its_tokens) == max_tokens for its_tokens in tokens)
     report["seconds"] = time.perf_counter() - began
-    said = picture.descriptions, text.descriptions
-    return Features(picture.vectors, text.vectors, fine, mask, *said, tokens, report)
+    descriptions = picture.descriptions, text.descriptions
+    return Features(picture.vectors, text.vectors, fine, mask, *descriptions, tokens, report)
 
 
-class _Said:
-    """What the MLLM said about N items in one view."""
+def _loaded(
+    mllm: MLLM | MLLMSettings | str | Path | None,
+    encoder: TextEncoder | str | Path | None,
+    store: FeatureStore | str | Path | None,
+) -> tuple[MLLM, TextEncoder, FeatureStore]:
+    """The models and the store behind names, folders and None."""
+    if mllm is None or isinstance(mllm, MLLMSettings | str | Path):
+        mllm = MLLM.load(mllm if mllm is not None else "tiny")
+    if encoder is None or isinstance(encoder, str | Path):
+        encoder = TextEncoder.load(encoder) if encoder is not None else TextEncoder.load()
+    if store is None or isinstance(store, str | Path):
+        store = FeatureStore(store if store is not None else cache_dir() / "features")
+    return mllm, encoder, store
+
+
+# ---- coarse: the two views of the MLLM
+
+
+class _ViewFeatures:
+    """Descriptions and vectors of N items in one view."""
 
     def __init__(self, n: int, width: int):
         self.vectors = np.zeros((n + 1, width), np.float32)  # (N+1, d_c)
         self.descriptions = [""] * (n + 1)
-        self.reasons: list[list[str]] = [[] for _ in range(n + 1)]  # why an item was not treated like the others
+        self.reasons: list[list[str]] = [[] for _ in range(n + 1)]  # what went differently for an item, and why
 
-    def place(self, k: int, record: Record) -> None:
-        """Item `k` from the store."""
+    def set(self, k: int, record: Record) -> None:
+        """Fill in item `k` from a stored record."""
         self.vectors[k] = record.array
         self.descriptions[k] = record.note["description"]
         self.reasons[k] = record.note["reasons"]
 
-    def take_over(self, k: int, other: _Said, reason: str) -> None:
-        """Item `k` from another view, because of `reason`."""
+    def fall_back(self, k: int, other: _ViewFeatures, reason: str) -> None:
+        """Copy item `k` from another view, because of `reason`."""
         self.vectors[k] = other.vectors[k]
         self.descriptions[k] = other.descriptions[k]
         self.reasons[k] = [reason]
 
 
-def _text_view(run: _Run, mllm: MLLM, words: list[str]) -> _Said:
+def _text_view(results: _StoredResults, mllm: MLLM, words: list[str]) -> _ViewFeatures:
     prompt = mllm.settings.text_prompt
-    said = _Said(len(words), mllm.width)
+    view = _ViewFeatures(len(words), mllm.width)
     keys = [make_key("coarse", mllm.fingerprint, prompt, None, text) for text in words]
 
-    def read(texts: list[str]) -> list[Record]:
+    def compute(texts: list[str]) -> list[Record]:
         return _coarse_records(mllm.embed(None, texts, prompt))
 
-    # Long texts first: then texts of similar length share a batch, and memory runs out at once or never.
+    # Long texts first: texts of similar length share a batch, and memory runs out at once or never.
     jobs = dict(sorted(zip(keys, words, strict=True), key=lambda job: -len(job[1])))
-    for items, record in run.results("text", keys, jobs, read, mllm.settings.batch_size):
+    for items, record in results.get("text", keys, jobs, compute, mllm.settings.batch_size):
         for k in items:
-            said.place(k, record)
-    return said
+            view.set(k, record)
+    return view
 
 
-def _picture_view(run: _Run, mllm: MLLM, words: list[str], pictures: tuple[Path | None, ...], text: _Said) -> _Said:
-    """As `_text_view`; an item without a usable picture takes over what was said about its words."""
+def _picture_view(
+    results: _StoredResults, mllm: MLLM, words: list[str], pictures: tuple[Path | None, ...], text: _ViewFeatures
+) -> _ViewFeatures:
+    """As `_text_view`; an item without a usable picture falls back to its text view."""
     prompt, text_prompt = mllm.settings.picture_prompt, mllm.settings.text_prompt
-    said = _Said(len(words), mllm.width)
+    view = _ViewFeatures(len(words), mllm.width)
     keys: list[str | None] = []
     jobs: dict[str, tuple[Path, str]] = {}  # key -> picture, message without it
     for k, picture in enumerate(pictures, start=1):
-        content, reason = _content(picture)
+        content, reason = _picture_hash(picture)
         if picture is None or content is None:
-            said.take_over(k, text, reason)
+            view.fall_back(k, text, reason)
             keys.append(None)
             continue
         key = make_key("coarse", mllm.fingerprint, prompt, content, "")
         keys.append(key)
         jobs[key] = (picture, text_prompt + words[k - 1])
 
-    def look(chunk: list[tuple[Path, str]]) -> list[Record]:
+    def compute(chunk: list[tuple[Path, str]]) -> list[Record]:
         paths = [path for path, _ in chunk]
         return _coarse_records(mllm.embed(paths, None, prompt, [message for _, message in chunk]), paths)
 
-    for items, record in run.results("picture", keys, jobs, look, mllm.settings.batch_size):
+    for items, record in results.get("picture", keys, jobs, compute, mllm.settings.batch_size):
         for k in items:
             if record.array is None:
-                said.take_over(k, text, record.note["broken"].replace(_FILE, str(pictures[k - 1])))
+                view.fall_back(k, text, record.note["broken"].replace(_FILE, str(pictures[k - 1])))
             else:
-                said.place(k, record)
-    return said
+                view.set(k, record)
+    return view
 
 
-def _content(picture: Path | None) -> tuple[str | None, str]:
-    """(sha256 of a picture's bytes, ""), or (None, why there are none)."""
+def _picture_hash(picture: Path | None) -> tuple[str | None, str]:
+    """(sha256 of a picture's bytes, ""), or (None, the reason why there is none)."""
     if picture is None:
         return None, NO_PICTURE
     try:
@@ -168,13 +195,13 @@ def _content(picture: Path | None) -> tuple[str | None, str]:
         return None, f"{BROKEN_PICTURE}: picture {picture}: cannot be read ({error.strerror or error})"
 
 
-def _coarse_records(answers: Described, pictures: list[Path] | None = None) -> list[Record]:
-    """Answers as they are stored. Of a broken picture only the fact is: its words are asked about anyway."""
-    reasons: list[list[str]] = [[] for _ in answers.descriptions]
-    for i, reason in answers.report:
+def _coarse_records(output: MLLMOutput, pictures: list[Path] | None = None) -> list[Record]:
+    """One record per item. For a broken picture only the reason is stored: its vector is that of the text view."""
+    reasons: list[list[str]] = [[] for _ in output.descriptions]
+    for i, reason in output.issues:
         reasons[i].append(reason)
     records = []
-    for i, (description, vector) in enumerate(zip(answers.descriptions, answers.vectors, strict=True)):
+    for i, (description, vector) in enumerate(zip(output.descriptions, output.vectors, strict=True)):
         broken = next((reason for reason in reasons[i] if reason.startswith(BROKEN_PICTURE)), None)
         if broken and pictures:
             records.append(Record(None, {"broken": broken.replace(str(pictures[i]), _FILE)}))
@@ -183,14 +210,19 @@ def _coarse_records(answers: Described, pictures: list[Path] | None = None) -> l
     return records
 
 
-def _fine(run: _Run, encoder: TextEncoder, words: list[str], max_tokens: int) -> tuple[np.ndarray, np.ndarray, list]:
+# ---- fine: the token states of the text encoder
+
+
+def _fine_states(
+    results: _StoredResults, encoder: TextEncoder, words: list[str], max_tokens: int
+) -> tuple[np.ndarray, np.ndarray, list[list[str]]]:
     """States (N+1, L, d_f), mask (N+1, L) and tokens of all items."""
     fine = np.zeros((len(words) + 1, max_tokens, encoder.width), np.float16)
     mask = np.zeros((len(words) + 1, max_tokens), bool)
     tokens: list[list[str]] = [[] for _ in range(len(words) + 1)]
     keys = [make_key("fine", encoder.fingerprint, max_tokens, text) for text in words]
 
-    def encode(texts: list[str]) -> list[Record]:
+    def compute(texts: list[str]) -> list[Record]:
         found = encoder.encode(texts, max_tokens)
         return [
             Record(states[: len(its_tokens)], {"tokens": its_tokens})
@@ -198,7 +230,7 @@ def _fine(run: _Run, encoder: TextEncoder, words: list[str], max_tokens: int) ->
         ]
 
     jobs = dict(sorted(zip(keys, words, strict=True), key=lambda job: -len(job[1])))
-    for items, record in run.results("fine", keys, jobs, encode, 1):
+    for items, record in results.get("fine", keys, jobs, compute, 1):
         for k in items:
             tokens[k] = record.note["tokens"]
             fine[k, : len(tokens[k])] = record.array
@@ -207,46 +239,35 @@ def _fine(run: _Run, encoder: TextEncoder, words: list[str], max_tokens: int) ->
     return fine[:, :longest], mask[:, :longest], tokens
 
 
-def _fallbacks(ids: tuple[str, ...], **views: _Said) -> dict[str, Any]:
-    """Who was not treated like the others, and how many for each reason."""
-    found = [
-        (id, view, reason)
-        for view, said in views.items()
-        for id, reasons in zip(ids, said.reasons[1:], strict=True)
-        for reason in reasons
-    ]
-    begins = {"no_picture": NO_PICTURE, "broken_picture": BROKEN_PICTURE, "text_cut": TEXT_CUT}
-    begins["empty_description"] = EMPTY
-    counts = {name: sum(reason.startswith(begin) for _, _, reason in found) for name, begin in begins.items()}
-    return {"fallbacks": found, **counts}
+# ---- the store, and the report
 
 
-class _Run:
-    """One extraction: takes results from the store, computes those that are missing, and counts both."""
+class _StoredResults:
+    """The results of one extraction: read from the store, or computed and stored if they are missing there."""
 
     def __init__(self, store: FeatureStore, progress: bool):
         self.store, self.progress = store, progress
-        self.asked: dict[str, int] = {}  # view -> results needed
-        self.computed: dict[str, int] = {}  # view -> results that were not in the store
+        self.needed: dict[str, int] = {}  # view -> number of results
+        self.computed: dict[str, int] = {}  # view -> number of results that were not in the store
 
-    def results(
+    def get(
         self, view: str, keys: Sequence[str | None], jobs: dict[str, Any], compute: Callable, batch_size: int
     ) -> Iterator[tuple[list[int], Record]]:
         """Each result with the numbers of the items that share it, in no particular order.
 
         Args:
             keys: of item 1, 2, ...; None for an item that needs no result.
-            jobs: key -> what `compute` takes a list of, giving a list of records.
-            batch_size: what is computed together is a multiple of it.
+            jobs: key -> input of `compute`, which maps a list of inputs to a list of records.
+            batch_size: the number of inputs per call of `compute` is a multiple of it.
         """
         items: dict[str, list[int]] = {}
         for k, key in enumerate(keys, start=1):
             if key is not None:
                 items.setdefault(key, []).append(k)
-        self.asked[view], self.computed[view] = len(jobs), 0
+        self.needed[view], self.computed[view] = len(jobs), 0
         todo = list(jobs)
-        for _ in range(3):  # again, should the store turn out to be damaged while it is read
-            self._complete(view, {key: jobs[key] for key in todo if key not in self.store}, compute, batch_size)
+        for _ in range(3):  # again, if the store turns out to be damaged while it is read
+            self._compute_missing(view, {key: jobs[key] for key in todo if key not in self.store}, compute, batch_size)
             done = set()
             for key, record in self.store.read(todo):
                 yield items[key], record
@@ -256,8 +277,8 @@ class _Run:
                 return
         raise DataError(f"feature store {self.store.folder}: cannot be read back; is the disk failing?")
 
-    def _complete(self, view: str, missing: dict[str, Any], compute: Callable, batch_size: int) -> None:
-        """Compute what is missing, and store it shard by shard."""
+    def _compute_missing(self, view: str, missing: dict[str, Any], compute: Callable, batch_size: int) -> None:
+        """Compute the missing results, and store them shard by shard."""
         if not missing:
             return
         step = -(-_SHARD // batch_size) * batch_size
@@ -271,6 +292,21 @@ class _Run:
                 bar.update(len(chunk))
 
     def counts(self) -> dict[str, Any]:
+        """Numbers of computed and reused results, for the report."""
         computed = sum(self.computed.values())
-        reused = max(0, sum(self.asked.values()) - computed)
+        reused = max(0, sum(self.needed.values()) - computed)
         return {"computed": computed, "reused": reused, "computed_by_view": dict(self.computed)}
+
+
+def _issues(ids: tuple[str, ...], **views: _ViewFeatures) -> dict[str, Any]:
+    """(item id, view, reason) for every fallback, cut text or empty description, and the count of each kind."""
+    found = [
+        (id, name, reason)
+        for name, view in views.items()
+        for id, reasons in zip(ids, view.reasons[1:], strict=True)
+        for reason in reasons
+    ]
+    prefixes = {"no_picture": NO_PICTURE, "broken_picture": BROKEN_PICTURE, "text_cut": TEXT_CUT}
+    prefixes["empty_description"] = EMPTY
+    counts = {kind: sum(reason.startswith(prefix) for _, _, reason in found) for kind, prefix in prefixes.items()}
+    return {"fallbacks": found, **counts}

@@ -1,7 +1,7 @@
-"""The language model behind an image-text model: loading it, and letting it continue prompts.
+"""Loading an image-text model, and greedy generation together with the hidden states behind it.
 
-Its hidden states are picked up while it writes, where its output head reads them. So vectors cost nothing beyond the
-writing itself: no second pass over prompt and answer, and no other layers or positions kept in memory.
+A hook on the output head records the last hidden states during generation. So vectors need no second forward pass over
+prompt and answer, and no states of other layers or positions are kept in memory.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from dmesr_core.features.model_files import quiet_loading
 
 
 def load_decoder(folder: Path, dtype: torch.dtype, tokenizer: Any) -> Any:
-    """The model in `folder`, on the CPU, without dropout, set to answer greedily.
+    """The model in `folder`, on the CPU, in evaluation mode, configured for greedy generation.
 
-    Of the generation settings that come with it only the end marks are kept: no sampling, no penalties.
+    Of its own generation settings only the end tokens are kept: no sampling, no penalties.
 
     Raises:
-        DataError: unreadable or incomplete weights, or a model whose code would have to be run.
+        DataError: unreadable or incomplete weights, or a model that needs code of its own (`trust_remote_code`).
         SettingsError: not a decoder.
     """
     from transformers import AutoModelForImageTextToText, GenerationConfig
@@ -32,7 +32,7 @@ def load_decoder(folder: Path, dtype: torch.dtype, tokenizer: Any) -> Any:
             model, loading = AutoModelForImageTextToText.from_pretrained(
                 folder, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
             )
-    except Exception as error:  # from a dozen libraries, all meaning that these files make no such model
+    except Exception as error:  # transformers and its dependencies raise many types here
         raise DataError(f"model {folder}: its weights cannot be loaded: {error}") from error
     if missing := sorted(loading["missing_keys"]):
         raise DataError(f"model {folder}: {len(missing)} weights are missing, the first is {missing[0]}")
@@ -44,7 +44,7 @@ def load_decoder(folder: Path, dtype: torch.dtype, tokenizer: Any) -> Any:
         bos_token_id=model.generation_config.bos_token_id,
         eos_token_id=tokenizer.eos_token_id if ends is None else ends,
         pad_token_id=tokenizer.pad_token_id,
-        disable_compile=True,  # compiling would take minutes, and would not let the states be picked up
+        disable_compile=True,  # compiling takes minutes, and bypasses the hook on the output head
     )
     return model.eval()
 
@@ -54,15 +54,15 @@ def continue_greedily(model: Any, inputs: Any, max_new_tokens: int) -> tuple[lis
     """Greedy answers to one batch of left-padded prompts, and the mean state behind each.
 
     Returns:
-        B lists of token ids, without the end mark; and (B, d) float32: the mean of the last hidden states at the
-        positions that predict these tokens. For an empty answer, the state that predicts the end mark.
+        B lists of token ids, without the end token; and (B, d) float32: the mean of the last hidden states at the
+        positions that predict these tokens. For an empty answer, the state that predicts the end token.
 
     Raises:
         DataError: the states are not finite.
     """
     states: list[torch.Tensor] = []  # one (B, d) per generated token
     head = model.get_output_embeddings()
-    # Cloned, as what the head is given first is a view of the whole prompt's states.
+    # Cloned, because the first input of the head is a view of the states of the whole prompt.
     hook = head.register_forward_pre_hook(lambda _, given: states.append(given[0][:, -1].clone()))
     try:
         sequences = model.generate(**inputs, max_new_tokens=max_new_tokens)
@@ -71,7 +71,7 @@ def continue_greedily(model: Any, inputs: Any, max_new_tokens: int) -> tuple[lis
     tokens = sequences[:, inputs["input_ids"].shape[1] :]  # (B, T)
     ends = torch.tensor(model.generation_config.eos_token_id, device=tokens.device)
     ended = torch.isin(tokens, ends)  # (B, T)
-    length = torch.where(ended.any(1), ended.int().argmax(1), tokens.shape[1])  # (B,) without the end mark
+    length = torch.where(ended.any(1), ended.int().argmax(1), tokens.shape[1])  # (B,) without the end token
     answers = [row[:stop] for row, stop in zip(tokens.tolist(), length.tolist(), strict=True)]
     hidden = torch.stack(states[: tokens.shape[1]], dim=1).float()  # (B, T, d)
     beyond = torch.arange(tokens.shape[1], device=tokens.device) >= length.clamp(min=1)[:, None]  # (B, T)

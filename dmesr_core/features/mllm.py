@@ -1,8 +1,8 @@
-"""Coarse features: a multimodal LLM looks at an item's picture, or reads its words, and says what it is.
+"""Coarse features: a multimodal LLM describes an item from its picture or from its words.
 
-Any image-text model of the transformers library will do, from a folder or from the hub: it is only met through the
-`Auto` classes and its own chat template. An item's vector is the mean of the model's last hidden states at the
-positions that *predict* the tokens of its description: what the model had in mind just before each word.
+Any image-text model of the transformers library can be used, from a folder or from the hub: the code relies only on the
+`Auto` classes and on the model's own chat template. An item's vector is the mean of the model's last hidden states at
+the positions that *predict* the tokens of its description.
 """
 
 from __future__ import annotations
@@ -26,60 +26,69 @@ from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.features.generation import continue_greedily, load_decoder
 from dmesr_core.features.model_files import find_model, fingerprint, quiet_loading
 from dmesr_core.features.prompts import PICTURE_PROMPT, TEXT_PROMPT, Message, Prompter
+from dmesr_core.features.tiny_mllm import checkpoint_folder
 
 Picture = str | Path | Image.Image | None
 
-# How the reasons in a report begin.
+# Prefixes of the reasons in `MLLMOutput.issues`. They are part of stored records.
 NO_PICTURE, BROKEN_PICTURE, TEXT_CUT, EMPTY = "no picture", "broken picture", "text cut", "empty description"
 
-_RECIPE = 1  # raise it when a change of this file changes the numbers, so that stored features are not used again
+_TINY = "tiny"  # name of the model that comes with the package
+_RECIPE = 1  # part of the fingerprint: raise it when a change of this file changes vectors or descriptions
 
 
 @dataclass(frozen=True)
 class MLLMSettings:
-    """Which model, and how it is asked."""
+    """Which model is used, on which device, with which prompts and limits."""
 
-    name: str  # a folder, or a hub name such as "owner/model"
-    device: str | None = None  # "cpu", "cuda", "cuda:1", "mps"; None: the best one here
+    name: str  # "tiny" (the model that comes with the package), a folder, or a hub name such as "owner/model"
+    device: str | None = None  # "cpu", "cuda", "cuda:1", "mps"; None: the best available one
     dtype: str | None = None  # "float32", "bfloat16" or "float16"; None: half precision where the device has it
-    batch_size: int = 64  # items asked about at a time; halved by itself when memory runs out
-    max_picture_side: int = 512  # pixels; larger pictures are shrunk
+    batch_size: int = 64  # items per batch; halved automatically when memory runs out
+    max_picture_side: int = 512  # pixels; larger pictures are scaled down
     max_new_tokens: int = 48  # length limit of a description, in tokens
     max_text_tokens: int = 1024  # length limit of an item's words, in tokens; the rest is cut off
-    picture_prompt: str = PICTURE_PROMPT  # asked with the picture, of the picture view
-    text_prompt: str = TEXT_PROMPT  # put before the item's words, of the text view
+    picture_prompt: str = PICTURE_PROMPT  # picture view: follows the picture
+    text_prompt: str = TEXT_PROMPT  # text view: precedes the item's words
 
     def __post_init__(self) -> None:
+        if not self.name:
+            raise SettingsError('name is empty: give "tiny", a folder, or a hub name such as "owner/model"')
         for name in ("batch_size", "max_picture_side", "max_new_tokens", "max_text_tokens"):
-            if getattr(self, name) < 1:
-                raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}")
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise SettingsError(f"{name} must be an integer of at least 1, got {value!r}")
         if self.dtype not in (None, "float32", "bfloat16", "float16"):
             raise SettingsError(f"unknown dtype {self.dtype!r}: choose float32, bfloat16, float16, or None")
+        try:
+            torch.device(self.device or "cpu")
+        except RuntimeError:
+            raise SettingsError(f"unknown device {self.device!r}: choose cpu, cuda, cuda:1, mps, or None") from None
 
 
 @dataclass(frozen=True)
-class Described:
-    """What the model said about n items."""
+class MLLMOutput:
+    """Descriptions and vectors of n items."""
 
     descriptions: list[str]  # n
     vectors: np.ndarray  # (n, width) float32
-    report: list[tuple[int, str]]  # (index, reason) of each item that was not treated like the others
+    issues: list[tuple[int, str]]  # (index, reason): missing or broken pictures, cut texts, empty descriptions
 
 
 @dataclass
 class _Request:
-    """One question to the model, and then its answer; equal items share one."""
+    """One input of the model and, later, its output; equal items share one."""
 
     picture: Picture
     message: Message
-    fallback_message: Message  # asked without the picture, should it not open
+    fallback_message: Message  # replaces `message` if the picture cannot be opened
     reasons: list[str] = field(default_factory=list)
     ids: list[int] = field(default_factory=list)  # tokens of the description
     vector: np.ndarray | None = None  # (width,) float32
 
 
 class MLLM:
-    """An image-text model. `MLLM.load` finds its files; weights are read when it is first asked."""
+    """An image-text model. `MLLM.load` finds its files; weights are loaded on first use."""
 
     def __init__(self, folder: Path, settings: MLLMSettings):
         self.folder, self.settings, self.name = folder, settings, settings.name
@@ -89,13 +98,21 @@ class MLLM:
 
     @classmethod
     def load(cls, settings: MLLMSettings | str | Path) -> MLLM:
-        """Find the model's files (see `model_files.find_model` for the errors); nothing heavy is read yet."""
+        """Find the files of a model; its weights are loaded on first use.
+
+        Args:
+            settings: "tiny" for the model that comes with the package (write `./tiny` for a folder of that name), a
+                folder, a hub name, or settings whose `name` is one of these.
+
+        Raises:
+            SettingsError, DataError: as `model_files.find_model`.
+        """
         settings = settings if isinstance(settings, MLLMSettings) else MLLMSettings(str(settings))
-        return cls(find_model(settings.name), settings)
+        return cls(checkpoint_folder() if settings.name == _TINY else find_model(settings.name), settings)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Stands for everything that changes the answers, but the prompts: the model's files and the limits."""
+        """Hash of everything that changes the output except the prompts: the model's files and the limits."""
         s = self.settings
         parts = (_RECIPE, fingerprint(self.folder), s.dtype, s.max_picture_side, s.max_new_tokens, s.max_text_tokens)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
@@ -107,7 +124,7 @@ class MLLM:
 
     def describe(self, pictures: Sequence[Picture] | None, texts: Sequence[str] | None, prompt: str) -> list[str]:
         """Descriptions only, greedy; arguments and errors are those of `embed`."""
-        return self._ask(pictures, texts, prompt, None).descriptions
+        return self.embed(pictures, texts, prompt).descriptions
 
     def embed(
         self,
@@ -115,37 +132,51 @@ class MLLM:
         texts: Sequence[str] | None,
         prompt: str,
         fallback_messages: Sequence[str] | None = None,
-    ) -> Described:
-        """Ask about n items and return what was said, and the vectors behind it, in the order of the input.
+    ) -> MLLMOutput:
+        """Greedy descriptions of n items and their vectors, in the order of the input.
 
-        The model is shown picture `i` (where there is one) and told `prompt + texts[i]`. Equal items are asked once.
+        The model's input is picture `i` (if there is one) and `prompt + texts[i]`. Equal items are computed once.
 
         Args:
             pictures: n paths or Pillow pictures, None where an item has none; or None for no pictures at all.
             texts: n texts that follow the prompt, cut after `max_text_tokens`; or None for no texts at all.
-            prompt: what to do.
+            prompt: the instruction.
             fallback_messages: n whole messages for items whose picture is missing or broken (default: the
-                same as with one).
+                same as with a picture).
 
         Returns:
-            `Described`. Its report names items without a picture or with a broken one (if `pictures` are given), with a
-            text that was cut, or with an empty description. The vector of an empty description is the state that
-            predicts its end.
+            `MLLMOutput`. Its issues name items with a missing or broken picture (if `pictures` are given), with a text
+            that was cut, or with an empty description. The vector of an empty description is the state that predicts
+            its end.
 
         Raises:
             SettingsError: the model has no chat template or needs what is not installed; memory or positions run out.
             DataError: broken model files, lists of different length, or states that are not finite.
         """
-        return self._ask(pictures, texts, prompt, fallback_messages)
+        requests = self._requests(pictures, texts, prompt, fallback_messages)
+        unique = list({id(request): request for request in requests}.values())
+        side = self.settings.max_picture_side
+        with_picture = [r for r in unique if r.picture is not None]
+        self._process(sorted(with_picture, key=lambda r: (-_area(r.picture, side), -len(r.message.text))))
+        text_only = [r for r in unique if r.picture is None]  # also those whose picture could not be opened just now
+        self._process(sorted(text_only, key=lambda r: -len(r.message.text)))
+        descriptions = {id(r): self._prompter.decode(r.ids) for r in unique}
+        for r in unique:
+            r.reasons += [TEXT_CUT] * r.message.cut + [EMPTY] * (not descriptions[id(r)])
+        vectors = np.zeros((len(requests), self.width), np.float32)
+        for i, request in enumerate(requests):
+            vectors[i] = request.vector
+        issues = [(i, reason) for i, r in enumerate(requests) for reason in r.reasons]
+        return MLLMOutput([descriptions[id(r)] for r in requests], vectors, issues)
 
     def release(self) -> None:
-        """Forget the weights; they are read again when needed."""
+        """Free the weights; they are loaded again when needed."""
         self.__dict__.pop("_model", None)
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    # ---- parts, read when first needed
+    # ---- parts, loaded on first use
 
     @cached_property
     def _text_config(self):
@@ -166,30 +197,7 @@ class MLLM:
     def _model(self):
         return load_decoder(self.folder, self.dtype, self._prompter.tokenizer).to(self.device)
 
-    # ---- from items to answers
-
-    def _ask(
-        self,
-        pictures: Sequence[Picture] | None,
-        texts: Sequence[str] | None,
-        prompt: str,
-        fallback_messages: Sequence[str] | None,
-    ) -> Described:
-        requests = self._requests(pictures, texts, prompt, fallback_messages)
-        unique = list({id(request): request for request in requests}.values())
-        side = self.settings.max_picture_side
-        looking = [r for r in unique if r.picture is not None]
-        self._answer(sorted(looking, key=lambda r: (-_area(r.picture, side), -len(r.message.text))))
-        reading = [r for r in unique if r.picture is None]  # among them those whose picture did not open
-        self._answer(sorted(reading, key=lambda r: -len(r.message.text)))
-        said = {id(r): self._prompter.decode(r.ids) for r in unique}
-        for r in unique:
-            r.reasons += [TEXT_CUT] * r.message.cut + [EMPTY] * (not said[id(r)])
-        vectors = np.zeros((len(requests), self.width), np.float32)
-        for i, request in enumerate(requests):
-            vectors[i] = request.vector
-        report = [(i, reason) for i, r in enumerate(requests) for reason in r.reasons]
-        return Described([said[id(r)] for r in requests], vectors, report)
+    # ---- from items to vectors
 
     def _requests(
         self,
@@ -201,28 +209,30 @@ class MLLM:
         """One request per item, the same object for equal items."""
         lengths = {len(given) for given in (pictures, texts, fallback_messages) if given is not None}
         if len(lengths) != 1:
-            raise DataError(f"pictures, texts and replacements must be lists of one length, got {sorted(lengths)}")
+            raise DataError(
+                f"pictures, texts and fallback_messages must be lists of one length, got {sorted(lengths)}"
+            )
         n = lengths.pop()
         messages = self._prompter.messages(prompt, texts if texts is not None else [""] * n)
-        others = self._prompter.messages("", fallback_messages) if fallback_messages is not None else messages
+        fallbacks = self._prompter.messages("", fallback_messages) if fallback_messages is not None else messages
         unique: dict[tuple, _Request] = {}
         requests = []
-        for picture, message, other in zip(pictures or [None] * n, messages, others, strict=True):
+        for picture, message, fallback in zip(pictures or [None] * n, messages, fallbacks, strict=True):
             missing = pictures is not None and picture is None
-            place = str(picture) if isinstance(picture, str | Path) else id(picture)
-            key = (place, message, other)
+            source = str(picture) if isinstance(picture, str | Path) else id(picture)
+            key = (source, message, fallback)
             if key not in unique:
-                unique[key] = _Request(picture, other if missing else message, other, [NO_PICTURE] * missing)
+                unique[key] = _Request(picture, fallback if missing else message, fallback, [NO_PICTURE] * missing)
             requests.append(unique[key])
         return requests
 
-    def _answer(self, requests: list[_Request]) -> None:
-        """Fill in `ids` and `vector`. A request whose picture does not open loses it, and stays unanswered."""
-        for batch, inputs in self._prepared(requests):
-            self._answer_batch(batch, inputs)
+    def _process(self, requests: list[_Request]) -> None:
+        """Fill in `ids` and `vector`. A request whose picture cannot be opened loses it, and is skipped."""
+        for batch, inputs in self._batches(requests):
+            self._process_batch(batch, inputs)
 
-    def _prepared(self, requests: list[_Request]) -> Iterator[tuple]:
-        """Batches with their inputs; a second thread prepares the next while the model works on one."""
+    def _batches(self, requests: list[_Request]) -> Iterator[tuple]:
+        """Batches with their inputs; a second thread prepares the next one while the model computes."""
         with ThreadPoolExecutor(1) as pool:
             start, waiting = 0, None
             while start < len(requests) or waiting:
@@ -234,7 +244,7 @@ class MLLM:
                 waiting = upcoming
 
     def _prepare(self, batch: list[_Request]) -> tuple[list[_Request], Any]:
-        """The requests whose pictures open, and the model's inputs for them."""
+        """The requests whose pictures can be opened, and the model's inputs for them."""
         kept, pictures = [], []
         for request in batch:
             if request.picture is not None:
@@ -247,12 +257,13 @@ class MLLM:
             kept.append(request)
         return kept, self._prompter.inputs([r.message.text for r in kept], pictures or None) if kept else None
 
-    def _answer_batch(self, batch: list[_Request], inputs: Any) -> None:
+    def _process_batch(self, batch: list[_Request], inputs: Any) -> None:
+        """As `_process`, for one batch; it is split in halves until it fits into memory."""
         if not batch:
             return
         try:
             inputs = inputs.to(self.device, dtype=self.dtype)
-            answers, vectors = continue_greedily(self._model, inputs, self.settings.max_new_tokens)
+            tokens, vectors = continue_greedily(self._model, inputs, self.settings.max_new_tokens)
         except torch.OutOfMemoryError:
             if len(batch) == 1:
                 raise SettingsError(
@@ -261,7 +272,7 @@ class MLLM:
                 ) from None
         else:
             for i, request in enumerate(batch):
-                request.ids, request.vector = answers[i], vectors[i]
+                request.ids, request.vector = tokens[i], vectors[i]
             return
         half = (len(batch) + 1) // 2
         self._batch_size = min(self._batch_size, half)
@@ -270,7 +281,7 @@ class MLLM:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         for part in (batch[:half], batch[half:]):
-            self._answer_batch(*self._prepare(part))
+            self._process_batch(*self._prepare(part))
 
 
 def _open(picture: Picture, max_side: int) -> Image.Image:
@@ -278,7 +289,7 @@ def _open(picture: Picture, max_side: int) -> Image.Image:
 
 
 def _area(picture: Picture, max_side: int) -> float:
-    """Pixels of a picture once shrunk, from its header alone: in many models the number of tokens grows with it."""
+    """Pixels of a scaled picture, read from its header: in many models the number of tokens grows with it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -287,7 +298,7 @@ def _area(picture: Picture, max_side: int) -> float:
             else:
                 with Image.open(str(picture)) as opened:
                     width, height = opened.size
-    except Exception:  # it will be opened properly, and reported, later
+    except Exception:  # `_prepare` opens it again and reports the error
         return 0.0
     return width * height * min(1.0, max_side / max(width, height)) ** 2
 

@@ -1,7 +1,7 @@
-"""Where a model's files are, and one short name for their content.
+"""Model folders: finding or downloading them, checking that they are complete, hashing their content.
 
-A model is a folder in the layout of the transformers library: on disk already, in the hub's local cache, or downloaded
-from the hub. What is on this machine is always preferred, so that nothing waits for a network that is not there.
+A model is a folder in the layout of the transformers library: on disk, in the hub's local cache, or downloaded from the
+hub. Local files are always preferred, so that nothing waits for an unreachable network.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -16,12 +17,12 @@ from pathlib import Path
 
 from dmesr_core.errors import DataError, SettingsError
 
-# Files that change what a model computes. Model cards and pictures do not.
+# Files that can change a model's output. Model cards and pictures cannot.
 CONTENT_ENDINGS = (".json", ".jinja", ".model", ".safetensors", ".txt")
 
 
 def find_model(name: str | Path) -> Path:
-    """The folder of the model called `name`: a folder, or a hub name such as `owner/model`.
+    """The folder of the model `name`: a folder itself, or a hub name such as `owner/model`.
 
     A hub name is looked up in the local cache first, and downloaded only if it is not complete there.
 
@@ -48,7 +49,7 @@ def _from_hub(name: str) -> Path:
         _check_complete(folder)
         return folder
     except (LocalEntryNotFoundError, DataError):
-        pass  # not here, or only some of its files
+        pass  # not in the local cache, or incomplete
     try:
         folder = Path(snapshot_download(name, **wanted))
     except GatedRepoError:
@@ -59,7 +60,7 @@ def _from_hub(name: str) -> Path:
             "give a folder with the model's files, or run once with a network"
         ) from None
     except RepositoryNotFoundError:
-        raise SettingsError(f"model {name}: no such folder here, and no such model on the hub; mistyped?") from None
+        raise SettingsError(f"model {name}: no such folder, and no such model on the hub; check the spelling") from None
     except (OSError, RuntimeError, ValueError) as error:
         raise SettingsError(f"model {name}: cannot be downloaded from the hub: {error}") from None
     _check_complete(folder)
@@ -67,7 +68,7 @@ def _from_hub(name: str) -> Path:
 
 
 def _check_complete(folder: Path) -> None:
-    """Say now, by name, which file is missing, instead of in the middle of loading."""
+    """Raise an error that names the missing file, instead of failing in the middle of loading."""
     if not (folder / "config.json").is_file():
         raise DataError(f"model folder {folder}: no config.json, so this is not a transformers model")
     index = folder / "model.safetensors.index.json"
@@ -85,9 +86,9 @@ def _check_complete(folder: Path) -> None:
 
 
 def fingerprint(folder: Path) -> str:
-    """64 hex digits that stand for the content of a model folder: names and bytes of everything that it computes with.
+    """64 hex digits: hash of the names and bytes of all files in a model folder that can change its output.
 
-    The place, the dates and the model card do not matter. Weights are read once per process.
+    Path, dates and model card do not matter. Weights are read once per process.
     """
     files = sorted(file for file in folder.iterdir() if file.suffix in CONTENT_ENDINGS and file.is_file())
     lines = [f"{file.name} {content_hash(file)}" for file in files]
@@ -95,7 +96,7 @@ def fingerprint(folder: Path) -> str:
 
 
 def content_hash(file: Path) -> str:
-    """sha256 of a file's bytes, in hex. Big files of the hub's cache are named by it already."""
+    """sha256 of a file's bytes, in hex. Large files in the hub's cache have it as their name."""
     target = file.resolve()
     if target.parent.name == "blobs" and re.fullmatch("[0-9a-f]{64}", target.name):
         return target.name
@@ -111,7 +112,7 @@ def _hash_bytes(file: Path, size: int, mtime: int) -> str:
 
 @contextlib.contextmanager
 def quiet_loading() -> Iterator[None]:
-    """Without the library's own bars and advice while it loads: a model takes seconds, and a book page is not a log."""
+    """Suppress the progress bars and messages of transformers while a model is loaded."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -123,3 +124,14 @@ def quiet_loading() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
+
+
+def count_weights(folder: Path) -> int:
+    """Number of weights in all safetensors files of a model folder, from their headers."""
+    from safetensors import safe_open
+
+    count = 0
+    for file in folder.glob("*.safetensors"):
+        with safe_open(file, "np") as tensors:
+            count += sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())
+    return count

@@ -1,7 +1,7 @@
-"""From pictures and texts to what an image-text model takes in: its chat format, its tokens, its length limits.
+"""Prompts, and how they become the inputs of an image-text model: chat format, tokens, length limits.
 
-Everything specific to a model comes from its own processor and chat template. It is used from two threads (one
-prepares a batch while the model works on another), and tokenizers are not made for that: hence the lock.
+Everything specific to a model comes from its own processor and chat template. A `Prompter` is used from two threads
+(one prepares a batch while the model computes another), and tokenizers are not thread-safe: hence the lock.
 """
 
 from __future__ import annotations
@@ -20,19 +20,20 @@ from dmesr_core.features.model_files import quiet_loading
 
 PICTURE_PROMPT = "Describe the product in the picture."
 TEXT_PROMPT = "Summarise this product text: "  # followed by the item's words
+KEYWORD_PROMPT = "List keywords for this product: "  # followed by the item's words
 
-_MERGES = 8  # tokens kept free: where two texts meet, tokens may come out otherwise than counted apart
+_MERGES = 8  # tokens kept free: where two texts are joined, their tokens may differ from those of each text alone
 
 
 class Message(NamedTuple):
-    """What the user says to the model."""
+    """The text part of the user's turn."""
 
     text: str
     cut: bool = False  # whether its end was cut off to fit
 
 
 class Prompter:
-    """The processor of the model in `folder`, and how it is used.
+    """The processor of the model in `folder`, and its length limits.
 
     Args:
         folder: the model's files.
@@ -46,14 +47,14 @@ class Prompter:
         self.tokenizer = self.processor.tokenizer
         self.positions, self.max_new_tokens, self.max_text_tokens = positions, max_new_tokens, max_text_tokens
         self._lock = threading.Lock()
-        # Control marks (<image>, end of turn, ...) that an item's words must not smuggle in.
+        # Control tokens (<image>, end of turn, ...) must not come from an item's words.
         marks = set(self.tokenizer.all_special_tokens)
         marks |= {str(token) for token in self.tokenizer.added_tokens_decoder.values() if token.special}
         longest_first = sorted(marks, key=len, reverse=True)
         self._marks = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
     def messages(self, prompt: str, texts: Sequence[str]) -> list[Message]:
-        """`prompt + text` for each text, which is cut where the model or `max_text_tokens` allow no more.
+        """`prompt + text` for each text, cut to the limits of the model and of `max_text_tokens`.
 
         Raises:
             SettingsError: the prompt alone is too long.
@@ -78,25 +79,25 @@ class Prompter:
         return Message(prompt + self._clean(self.tokenizer.decode(ids[:room])).rstrip("\ufffd"), cut=True)
 
     def _clean(self, text: str) -> str:
-        """Without control marks, and without half characters (lone surrogates), which no tokenizer takes."""
+        """Replace control tokens, and lone surrogates, which tokenizers reject."""
         return self._marks.sub(" ", text.encode("utf-8", "replace").decode("utf-8"))
 
     def render(self, text: str, with_picture: bool) -> str:
-        """The user's message in the model's own chat format, up to where its answer begins."""
+        """The user's message in the model's own chat format, up to the start of the model's answer."""
         content = [{"type": "image"}] * with_picture + [{"type": "text", "text": text}]
         conversation = [{"role": "user", "content": content}]
         return self.processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)
 
     def inputs(self, texts: list[str], pictures: list[Image.Image] | None) -> Any:
-        """The model's inputs for one batch, padded on the left, on the CPU. All of it has pictures, or none.
+        """The model's inputs for one batch, padded on the left, on the CPU. All messages have a picture, or none.
 
         Raises:
-            SettingsError: with the pictures it is longer than the model's positions allow.
+            SettingsError: the batch is longer than the model's positions allow.
         """
         with self._lock:
             rendered = {text: self.render(text, pictures is not None) for text in set(texts)}
             first = rendered[texts[0]]
-            bos = self.tokenizer.bos_token  # most templates write it themselves
+            bos = self.tokenizer.bos_token  # most chat templates contain it
             inputs = self.processor(
                 text=[rendered[text] for text in texts],
                 images=[[picture] for picture in pictures] if pictures else None,
@@ -119,7 +120,7 @@ class Prompter:
 
 
 def _load_processor(folder: Path) -> Any:
-    """The processor with its picture part computed by Pillow, so that vectors do not depend on what is installed."""
+    """The processor with Pillow as backend for pictures, so that vectors do not depend on installed packages."""
     from transformers import AutoImageProcessor, AutoProcessor
 
     try:
@@ -127,27 +128,27 @@ def _load_processor(folder: Path) -> Any:
             processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
             if getattr(processor, "image_processor", None) is None or getattr(processor, "tokenizer", None) is None:
                 raise SettingsError(
-                    f"model {folder}: not an image-text model: its processor takes no pictures or no text"
+                    f"model {folder}: not an image-text model: its processor has no picture part or no tokenizer"
                 )
             processor.image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
     except SettingsError:
         raise
-    except Exception as error:  # from a dozen libraries, all meaning that these files make no processor here
+    except Exception as error:  # transformers and its dependencies raise many types here
         if not importlib.util.find_spec("torchvision") and re.search("torchvision|video ?processor", str(error), re.I):
             raise SettingsError(
-                f"model {folder}: its processor has a part for videos that needs torchvision: install torchvision, "
+                f"model {folder}: its processor has a video part that needs torchvision: install torchvision, "
                 f"or choose another model, for instance of the Idefics3, LLaVA or Gemma 3 family ({error})"
             ) from None
         if isinstance(error, ImportError):
-            raise SettingsError(f"model {folder}: its processor needs a package that is not here: {error}") from None
+            raise SettingsError(f"model {folder}: its processor needs another package: {error}") from None
         raise DataError(f"model {folder}: its processor cannot be loaded: {error}") from error
     tokenizer = processor.tokenizer
     processor.chat_template = processor.chat_template or tokenizer.chat_template
     if not processor.chat_template:
         raise SettingsError(
-            f"model {folder}: it has no chat template, so it cannot be asked; choose an -Instruct model"
+            f"model {folder}: it has no chat template, so it cannot be prompted; choose an -Instruct model"
         )
-    tokenizer.padding_side = "left"  # answers begin where all prompts of a batch end
+    tokenizer.padding_side = "left"  # all answers of a batch begin at the same position
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return processor

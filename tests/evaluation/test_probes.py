@@ -86,3 +86,10 @@ def test_whole_groups_are_whole():
     assert len(probes.whole_groups(labels, 400)) == 400
     with pytest.raises(DataError, match="at most 3"):
         probes.whole_groups(labels, 3)
+
+
+def test_shares_of_named_facts_have_intervals():
+    table = probes.named_facts(["a hat", "a small hat", "nothing"], [{"category": "hat", "size": "small"}] * 3)
+    means, intervals = probes.shares(table, 200)
+    assert means == [2 / 3, 1 / 3]
+    assert all(0 <= low <= mean <= high <= 1 for mean, (low, high) in zip(means, intervals, strict=True))

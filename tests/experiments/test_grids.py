@@ -111,7 +111,7 @@ def test_material_of_a_tiny_grid():
 
 
 def test_no_features_are_made_where_none_are_needed(monkeypatch):
-    monkeypatch.setattr(load, "extract", lambda *_: pytest.fail("extracted"))
+    monkeypatch.setattr(load, "extract_features", lambda *_: pytest.fail("extracted"))
     only_ids = Block((Data("bazaar"),), {"a": VARIANTS["id_only"]})
     plain = replace(get("three_backbones_bazaar", "smoke"), blocks=(only_ids,))
     assert materials(plain)[Data("bazaar")].features is None

@@ -1,4 +1,4 @@
-"""The text encoder: one tiny BERT made here, and the genuine MiniLM where its package is installed."""
+"""The text encoder: a tiny BERT with random weights, and MiniLM where its package is installed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ needs_minilm = pytest.mark.skipif(not has_package(), reason=f"the package {MINIL
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A BERT of random weights that knows letters and a few words."""
+    """A BERT with random weights and a vocabulary of letters and a few words."""
     folder = tmp_path_factory.mktemp("bert")
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", "blue", "tea", "##pot"]
     words += [mark + letter for letter in "abcdefghijklmnopqrstuvwxyz" for mark in ("", "##")]
@@ -54,8 +54,8 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
-def test_states_are_those_of_each_text_alone(folder):
-    """Against the plain model, one text at a time; whatever shares the batch."""
+def test_states_equal_those_of_each_text_alone(folder):
+    """The reference is the plain model, one text at a time."""
     encoder = TextEncoder.load(folder, device="cpu")
     got = encoder.encode(TEXTS, max_tokens=12, batch_size=4)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
@@ -75,14 +75,14 @@ def test_states_are_those_of_each_text_alone(folder):
     assert got.tokens[0] is not got.tokens[4]
 
 
-def test_batches_and_order_do_not_matter(folder):
+def test_states_do_not_depend_on_batches_or_order(folder):
     encoder = TextEncoder.load(folder, device="cpu")
     a, b = encoder.encode(TEXTS, batch_size=1), encoder.encode(TEXTS[::-1], batch_size=5)
     np.testing.assert_allclose(a.states.astype(float), b.states[::-1].astype(float), atol=2e-3)
     assert a.tokens == b.tokens[::-1]
 
 
-def test_sentences(folder):
+def test_sentence_vectors_are_mean_directions(folder):
     encoder = TextEncoder.load(folder, device="cpu")
     got = encoder.sentence(TEXTS, max_tokens=12)
     np.testing.assert_allclose(np.linalg.norm(got, axis=1), 1, atol=1e-5)
@@ -107,11 +107,11 @@ def test_equal_texts_are_computed_once(folder, monkeypatch):
     assert sizes == [2]
 
 
-def test_never_longer_than_the_model_reads(folder):
+def test_texts_are_cut_to_the_positions_of_the_model(folder):
     assert TextEncoder.load(folder, device="cpu").encode(["tea " * 300], max_tokens=500).mask.sum() == 64
 
 
-def test_wrong_settings_and_files(folder, tmp_path):
+def test_wrong_settings_and_files_are_refused(folder, tmp_path):
     with pytest.raises(SettingsError, match="max_tokens must be at least 2"):
         TextEncoder.load(folder).encode(["a"], max_tokens=1)
     with pytest.raises(SettingsError, match="no such folder"):
@@ -122,7 +122,7 @@ def test_wrong_settings_and_files(folder, tmp_path):
         TextEncoder.load(tmp_path).encode(["a"])
 
 
-def test_nowhere_to_be_found(monkeypatch):
+def test_an_unreachable_encoder_is_reported(monkeypatch):
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     def unreachable(*_, **__):
@@ -134,7 +134,7 @@ def test_nowhere_to_be_found(monkeypatch):
         TextEncoder.load()
 
 
-def test_weights_that_are_not_the_genuine_ones(monkeypatch, folder):
+def test_other_weights_than_the_genuine_ones_are_refused(monkeypatch, folder):
     weights = folder / "model.safetensors"
     entry = SimpleNamespace(name=weights.name, locate=lambda: weights)
     monkeypatch.setattr(importlib.metadata, "distribution", lambda name: SimpleNamespace(files=[entry]))
@@ -144,11 +144,11 @@ def test_weights_that_are_not_the_genuine_ones(monkeypatch, folder):
 
 @needs_minilm
 def test_minilm_comes_from_the_package_without_running_it(monkeypatch):
-    """No network, no import of the package's code, and sentences that mean something."""
+    """No network, no import of the package's code, and similar sentences have similar vectors."""
     import sys
 
     def unreachable(*_, **__):
-        raise AssertionError("the hub was asked")
+        raise AssertionError("the hub was called")
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
     encoder = TextEncoder.load(MINILM, device="cpu")

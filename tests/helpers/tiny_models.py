@@ -1,11 +1,12 @@
-"""Tiny image-text models with random weights, one folder per family: what the tests load instead of a hub.
+"""Tiny image-text models with random weights, one folder per family, and pictures: test inputs without a hub.
 
-They understand nothing; they only have everything a real model has: a processor, a chat template, weights.
+The models have all parts of a real one: a processor, a chat template, weights.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,10 @@ from PIL import Image
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers.utils import logging
 
-FAMILIES = ("idefics3", "llava", "gemma3")  # those that need no torchvision
+from dmesr_core.features.mllm import MLLM, MLLMSettings
+from dmesr_core.features.tiny_mllm import tasks
+
+FAMILIES = ("idefics3", "llava", "gemma3")  # without those that need torchvision
 
 _SPECIALS = ("<pad>", "<|start|>", "<|end|>", "<fake_token_around_image>", "<global-img>", "<image>", "<video>",
              "<end_of_utterance>", "<start_of_image>", "<end_of_image>", "<image_soft_token>")  # fmt: skip
@@ -26,7 +30,7 @@ _CHAT = (
 
 
 def make_tokenizer(family: str) -> t.PreTrainedTokenizerFast:
-    """One token per byte, so that any text (emoji, right-to-left) can be written."""
+    """A tokenizer with one token per byte, so that it can encode any text."""
     vocabulary = [*_SPECIALS, *sorted(pre_tokenizers.ByteLevel.alphabet())]
     tokenizer = Tokenizer(models.BPE({token: i for i, token in enumerate(vocabulary)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
@@ -52,13 +56,8 @@ def _vision(**more: int | str) -> dict:
     return {**base, "image_size": 32, "patch_size": 8, **more}
 
 
-def _parts(family: str, tokenizer: t.PreTrainedTokenizerFast, positions: int) -> tuple:
-    """Config and processor of one family."""
-
-    def number(token: str) -> int:
-        return tokenizer.convert_tokens_to_ids(token)
-
-    text = {
+def _text(family: str, tokenizer: t.PreTrainedTokenizerFast, positions: int) -> dict:
+    return {
         "model_type": {"gemma3": "gemma3_text", "qwen2_vl": "qwen2_vl_text"}.get(family, "llama"),
         "vocab_size": len(tokenizer),
         "hidden_size": 32,
@@ -73,59 +72,68 @@ def _parts(family: str, tokenizer: t.PreTrainedTokenizerFast, positions: int) ->
         "eos_token_id": tokenizer.eos_token_id,
         "tie_word_embeddings": True,
     }
-    if family == "idefics3":
-        config = t.Idefics3Config(
-            vision_config=_vision(),
-            text_config=text,
-            image_token_id=number("<image>"),
-            scale_factor=2,
-            pad_token_id=tokenizer.pad_token_id,
-            tie_word_embeddings=True,
-        )
-        looks = t.Idefics3ImageProcessorPil(
-            size={"longest_edge": 32}, max_image_size={"longest_edge": 32}, do_image_splitting=False
-        )
-        processor = t.Idefics3Processor(looks, tokenizer, image_seq_len=4)
-    elif family == "llava":
-        config = t.LlavaConfig(
-            vision_config=_vision(model_type="siglip_vision_model"),
-            text_config=text,
-            image_token_index=number("<image>"),
-            image_seq_length=16,
-            vision_feature_select_strategy="full",
-            vision_feature_layer=-1,
-            tie_word_embeddings=True,
-        )
-        looks = t.SiglipImageProcessorPil(size={"height": 32, "width": 32})
-        processor = t.LlavaProcessor(looks, tokenizer, patch_size=8, vision_feature_select_strategy="full")
-    elif family == "gemma3":
-        config = t.Gemma3Config(
-            vision_config=_vision(),
-            text_config={**text, "sliding_window": 32, "layer_types": ["sliding_attention", "full_attention"]},
-            mm_tokens_per_image=4,
-            boi_token_index=number("<start_of_image>"),
-            eoi_token_index=number("<end_of_image>"),
-            image_token_index=number("<image_soft_token>"),
-        )
-        looks = t.Gemma3ImageProcessorPil(size={"height": 32, "width": 32}, do_pan_and_scan=False)
-        processor = t.Gemma3Processor(looks, tokenizer, image_seq_length=4)
-    else:
-        rope = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}
-        config = t.Qwen2VLConfig(
-            vision_config={"depth": 1, "embed_dim": 24, "hidden_size": 32, "num_heads": 2, "mlp_ratio": 2},
-            text_config={**text, "rope_parameters": rope},
-            image_token_id=number("<image>"),
-            video_token_id=number("<video>"),
-            tie_word_embeddings=True,
-        )
-        looks = t.Qwen2VLImageProcessorPil(size={"shortest_edge": 28 * 28, "longest_edge": 84 * 84})
-        processor = QwenForPictures(looks, tokenizer)
-    processor.chat_template = tokenizer.chat_template
-    return config, processor
+
+
+def _idefics3(tokenizer: t.PreTrainedTokenizerFast, text: dict) -> tuple:
+    config = t.Idefics3Config(
+        vision_config=_vision(),
+        text_config=text,
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        scale_factor=2,
+        pad_token_id=tokenizer.pad_token_id,
+        tie_word_embeddings=True,
+    )
+    image_processor = t.Idefics3ImageProcessorPil(
+        size={"longest_edge": 32}, max_image_size={"longest_edge": 32}, do_image_splitting=False
+    )
+    return config, t.Idefics3Processor(image_processor, tokenizer, image_seq_len=4)
+
+
+def _llava(tokenizer: t.PreTrainedTokenizerFast, text: dict) -> tuple:
+    config = t.LlavaConfig(
+        vision_config=_vision(model_type="siglip_vision_model"),
+        text_config=text,
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        image_seq_length=16,
+        vision_feature_select_strategy="full",
+        vision_feature_layer=-1,
+        tie_word_embeddings=True,
+    )
+    image_processor = t.SiglipImageProcessorPil(size={"height": 32, "width": 32})
+    return config, t.LlavaProcessor(image_processor, tokenizer, patch_size=8, vision_feature_select_strategy="full")
+
+
+def _gemma3(tokenizer: t.PreTrainedTokenizerFast, text: dict) -> tuple:
+    config = t.Gemma3Config(
+        vision_config=_vision(),
+        text_config={**text, "sliding_window": 32, "layer_types": ["sliding_attention", "full_attention"]},
+        mm_tokens_per_image=4,
+        boi_token_index=tokenizer.convert_tokens_to_ids("<start_of_image>"),
+        eoi_token_index=tokenizer.convert_tokens_to_ids("<end_of_image>"),
+        image_token_index=tokenizer.convert_tokens_to_ids("<image_soft_token>"),
+    )
+    image_processor = t.Gemma3ImageProcessorPil(size={"height": 32, "width": 32}, do_pan_and_scan=False)
+    return config, t.Gemma3Processor(image_processor, tokenizer, image_seq_length=4)
+
+
+def _qwen2_vl(tokenizer: t.PreTrainedTokenizerFast, text: dict) -> tuple:
+    rope = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}
+    config = t.Qwen2VLConfig(
+        vision_config={"depth": 1, "embed_dim": 24, "hidden_size": 32, "num_heads": 2, "mlp_ratio": 2},
+        text_config={**text, "rope_parameters": rope},
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        video_token_id=tokenizer.convert_tokens_to_ids("<video>"),
+        tie_word_embeddings=True,
+    )
+    image_processor = t.Qwen2VLImageProcessorPil(size={"shortest_edge": 28 * 28, "longest_edge": 84 * 84})
+    return config, QwenForPictures(image_processor, tokenizer)
+
+
+_BUILDERS = {"idefics3": _idefics3, "llava": _llava, "gemma3": _gemma3, "qwen2_vl": _qwen2_vl}
 
 
 class QwenForPictures(t.Qwen2VLProcessor):
-    """The Qwen2-VL processor without its part for videos, which could not be built without torchvision."""
+    """The Qwen2-VL processor without its video part, which needs torchvision."""
 
     def __init__(self, image_processor=None, tokenizer=None, chat_template=None):
         self.image_token, self.image_token_id = "<image>", tokenizer.convert_tokens_to_ids("<image>")
@@ -134,16 +142,17 @@ class QwenForPictures(t.Qwen2VLProcessor):
 
 
 def make_model(family: str, folder: Path, positions: int = 512, seed: int = 0) -> Path:
-    """Write a random model of `family` into `folder`. Its weights are large, so that different inputs differ a lot."""
+    """Write a random model of `family` to `folder`. Its weights are large, so that outputs depend on the inputs."""
     tokenizer = make_tokenizer(family)
-    config, processor = _parts(family, tokenizer, positions)
+    config, processor = _BUILDERS[family](tokenizer, _text(family, tokenizer, positions))
+    processor.chat_template = tokenizer.chat_template
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = t.AutoModelForImageTextToText.from_config(config)
         for parameter in model.parameters():
             if parameter.ndim > 1:
                 torch.nn.init.normal_(parameter, std=0.3)
-        if family == "gemma3":  # it scales its embeddings up: with large ones it would only repeat the last token
+        if family == "gemma3":  # it multiplies its embeddings: with large ones it would only repeat the last token
             torch.nn.init.normal_(model.get_input_embeddings().weight, std=0.02)
     logging.disable_progress_bar()
     model.save_pretrained(folder)
@@ -163,3 +172,14 @@ def make_pictures(folder: Path, n: int, seed: int = 0) -> list[Path]:
         paths.append(folder / f"{k}.png")
         Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(paths[-1])
     return paths
+
+
+def load_on_cpu(folder: Path, **settings: Any) -> MLLM:
+    """The model in `folder` as an `MLLM` on the CPU, with short descriptions and small batches."""
+    return MLLM.load(MLLMSettings(str(folder), device="cpu", **{"max_new_tokens": 8, "batch_size": 4, **settings}))
+
+
+def draw_products(n: int, split: str = "train") -> list[tuple[dict[str, str], Image.Image]]:
+    """Facts and a picture of `n` products of the Bazaar."""
+    rng = np.random.default_rng(4)
+    return [(facts, tasks.draw_product(facts, rng)) for facts in tasks.sample_facts(split, n, seed=3)]

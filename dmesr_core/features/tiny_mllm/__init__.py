@@ -1,4 +1,4 @@
-"""A tiny but real multimodal LLM that knows the products of the Bazaar: how it is made, and its checkpoint."""
+"""A tiny multimodal LLM for the products of the Bazaar: architecture, training, evaluation and its checkpoint."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from pathlib import Path
 
 
 def checkpoint_folder() -> Path:
-    """The folder of the shipped model; loads through `AutoProcessor` and `AutoModelForImageTextToText`."""
+    """The folder of the shipped model, for `AutoProcessor` and `AutoModelForImageTextToText`."""
     return Path(__file__).parent / "checkpoint"

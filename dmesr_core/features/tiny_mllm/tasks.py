@@ -1,16 +1,18 @@
-"""What the tiny MLLM learns from: which pictures it may see, and the tasks that it is asked to do.
+"""Training data of the tiny MLLM: products of each split, their pictures, and question-answer examples about them.
 
-Every combination of colour, category and pattern belongs to one split, fixed for ever by a hash: about 20% `test`
-(never trained on, never used to choose anything), 10% `dev` (to choose settings), the rest `train`. The shape is free.
+Every combination of colour, category and pattern belongs to one split, fixed by a hash: about 20% `test` (never used
+for training or for choosing anything), 10% `dev` (for choosing settings), the rest `train`. Shapes are in all splits.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib.format import open_memmap
@@ -33,18 +35,16 @@ from dmesr_core.data.bazaar.facts import (
     series_names,
 )  # fmt: skip
 from dmesr_core.errors import SettingsError
+from dmesr_core.features.prompts import KEYWORD_PROMPT, PICTURE_PROMPT, TEXT_PROMPT
 
 SPLITS = ("train", "dev", "test")
 SIDE = 64  # pixels per side of the picture that the model sees
-PICTURE_PROMPT = "Describe the product in the picture."
-TEXT_PROMPT = "Summarise this product text: "
-KEYWORD_PROMPT = "List keywords for this product: "
-N_SERIES = 4000  # invented series names; the first half is for training, the second half for measuring
+N_SERIES = 4000  # invented series names; the first half is for training, the second half for evaluation
 _COLOUR_NAMES = tuple(COLOURS)
 
 
 def split_of(colour: str, category: str, pattern: str) -> str:
-    """The split that a combination belongs to; a function of the three names only."""
+    """The split of a combination; it depends on the three names only."""
     number = int(hashlib.sha256(f"{colour}/{category}/{pattern}".encode()).hexdigest()[:8], 16) % 100
     return "test" if number < 20 else "dev" if number < 30 else "train"
 
@@ -59,23 +59,28 @@ def combinations(split: str) -> tuple[tuple[str, str, str], ...]:
 
 
 @cache
-def _names() -> tuple[str, ...]:
+def _series_names() -> tuple[str, ...]:
     return series_names(N_SERIES, np.random.default_rng(20_240_601))
 
 
-def sample_facts_of(split: str, n: int, seed: int) -> list[dict[str, str]]:
-    """Facts of `n` products whose colour, category and pattern are from `split`; all else uniform.
+def split_table(pattern: str) -> np.ndarray:
+    """(categories, colours) int: for each combination with `pattern`, the position of its split in `SPLITS`."""
+    return np.array([[SPLITS.index(split_of(colour, c, pattern)) for colour in _COLOUR_NAMES] for c in CATEGORIES])
+
+
+def sample_facts(split: str, n: int, seed: int) -> list[dict[str, str]]:
+    """Facts of `n` products with combinations of colour, category and pattern from `split`; the rest is uniform.
 
     Categories are balanced. Series names come from the half of the names that belongs to the split.
     """
     rng = np.random.default_rng([seed, SPLITS.index(split)])
     by_category = {c: [x for x in combinations(split) if x[0] == c] for c in CATEGORIES}
-    names = _names()[: N_SERIES // 2] if split == "train" else _names()[N_SERIES // 2 :]
-    rows = []
+    names = _series_names()[: N_SERIES // 2] if split == "train" else _series_names()[N_SERIES // 2 :]
+    products = []
     for i in range(n):
         options = by_category[CATEGORIES[i % len(CATEGORIES)]]
         category, colour, pattern = options[rng.integers(len(options))]
-        rows.append(
+        products.append(
             {
                 "category": category, "colour": colour, "pattern": pattern,
                 "shape": SHAPES[category][rng.integers(2)], "brand": BRANDS[rng.integers(len(BRANDS))],
@@ -83,29 +88,34 @@ def sample_facts_of(split: str, n: int, seed: int) -> list[dict[str, str]]:
                 "use": USES[rng.integers(len(USES))], "size": SIZES[rng.integers(len(SIZES))],
             }
         )  # fmt: skip
-    return [rows[i] for i in rng.permutation(n)]
+    return [products[i] for i in rng.permutation(n)]
 
 
-def shrink(picture: Image.Image) -> np.ndarray:
-    """The picture as the image processor will hand it to the model, before normalisation: (64, 64, 3) uint8."""
+def draw_product(facts: dict[str, str], rng: np.random.Generator) -> Image.Image:
+    """A picture of a product with these facts."""
+    return draw(facts["category"], facts["colour"], facts["pattern"], facts["shape"], rng)
+
+
+def resize(picture: Image.Image) -> np.ndarray:
+    """The picture as the image processor resizes it, before normalisation: (64, 64, 3) uint8."""
     return np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Pictures and the facts of what they show."""
+class PictureSet:
+    """Pictures of products, and the facts of these products."""
 
-    pixels: np.ndarray  # (n, 64, 64, 3) uint8, on disk, opened as a memory map
-    facts: list[dict[str, str]]  # n rows
+    pixels: np.ndarray  # (n, 64, 64, 3) uint8, a memory map of a file
+    facts: list[dict[str, str]]  # n
 
     def __len__(self) -> int:
         return len(self.facts)
 
 
-def pictures(split: str, n: int, seed: int, folder: Path, progress: bool = True) -> Pictures:
+def draw_pictures(split: str, n: int, seed: int, folder: Path, progress: bool = True) -> PictureSet:
     """Draw `n` pictures of a split into `folder`, or open them if an earlier call has drawn them."""
     folder.mkdir(parents=True, exist_ok=True)
-    facts = sample_facts_of(split, n, seed)
+    facts = sample_facts(split, n, seed)
     stamp = hashlib.sha256(json.dumps(facts).encode() + _drawing_code()).hexdigest()[:12]
     path = folder / f"pictures-{split}-{stamp}.npy"
     if not path.exists():
@@ -113,30 +123,30 @@ def pictures(split: str, n: int, seed: int, folder: Path, progress: bool = True)
         pixels = open_memmap(partial, mode="w+", dtype=np.uint8, shape=(n, SIDE, SIDE, 3))
         rng = np.random.default_rng([seed, 7])
         bar = tqdm(facts, desc=f"drawing {split} pictures", disable=None if progress else True)
-        for i, f in enumerate(bar):
-            pixels[i] = shrink(draw(f["category"], f["colour"], f["pattern"], f["shape"], rng))
+        for i, product in enumerate(bar):
+            pixels[i] = resize(draw_product(product, rng))
         pixels.flush()
         partial.rename(path)
-    return Pictures(np.load(path, mmap_mode="r"), facts)
+    return PictureSet(np.load(path, mmap_mode="r"), facts)
 
 
 def _drawing_code() -> bytes:
-    """The source of what draws: a change there makes stored pictures stale."""
-    here = Path(bazaar.__file__).parent
-    return b"".join((here / name).read_bytes() for name in ("drawing.py", "silhouettes.py", "facts.py"))
+    """The source code that draws pictures: a change there makes stored pictures stale."""
+    folder = Path(bazaar.__file__).parent
+    return b"".join((folder / name).read_bytes() for name in ("drawing.py", "silhouettes.py", "facts.py"))
 
 
 def caption(facts: dict[str, str]) -> str:
-    """The one right answer to `PICTURE_PROMPT`, such as "a red striped teapot, round"."""
-    return f"{_a(facts['colour'])} {facts['pattern']} {facts['category']}, {facts['shape']}"
+    """The only correct answer to `PICTURE_PROMPT`, such as "a red striped teapot, round"."""
+    return f"{_with_article(facts['colour'])} {facts['pattern']} {facts['category']}, {facts['shape']}"
 
 
 def summary(facts: dict[str, str]) -> str:
-    """The one right answer to `TEXT_PROMPT`: coarse, without brand, series or colour."""
-    return f"{_a(facts['size'])} {facts['material']} {facts['category']} for {facts['use']}"
+    """The only correct answer to `TEXT_PROMPT`: coarse, without brand, series or colour."""
+    return f"{_with_article(facts['size'])} {facts['material']} {facts['category']} for {facts['use']}"
 
 
-def _a(word: str) -> str:
+def _with_article(word: str) -> str:
     return f"an {word}" if word[0] in "aeiou" else f"a {word}"
 
 
@@ -144,18 +154,18 @@ def _a(word: str) -> str:
 class Example:
     """One question and its answer."""
 
-    prompt: str  # what the user says
-    answer: str  # what the model should say
-    sees: bool  # whether the picture comes along
+    prompt: str  # the user's turn
+    answer: str  # the model's turn
+    has_picture: bool  # whether the picture is part of the user's turn
 
 
-_SEEN_QUESTIONS = {
+_PICTURE_QUESTIONS = {
     "category": ("What is it?", "Which product is this?"),
     "colour": ("What colour is it?", "Which colour does it have?"),
     "pattern": ("What pattern does it have?", "Which pattern is it?"),
     "shape": ("What shape is it?", "Which shape does it have?"),
 }
-_READ_QUESTIONS = {
+_TEXT_QUESTIONS = {
     "category": ("What is it?", "Which product is this?"),
     "material": ("What is it made of?", "Which material is it?"),
     "use": ("What is it for?", "What would you use it for?"),
@@ -167,65 +177,91 @@ _VALUES = {
 }  # fmt: skip
 
 
-def _pick(options, rng: np.random.Generator):
+def _pick(options: Sequence, rng: np.random.Generator) -> Any:
+    """One of the options, uniformly."""
     return options[int(rng.integers(len(options)))]
 
 
+def product_text(facts: dict[str, str], rng: np.random.Generator) -> str:
+    """Title and text of a product, as they follow a prompt."""
+    return ". ".join(words.write(facts, rng))
+
+
 def picture_task(facts: dict[str, str], rng: np.random.Generator) -> Example:
-    """Describe (most of the time), or answer a short question about the picture."""
+    """Describe the picture (60%), or answer a short question about it."""
     if rng.random() < 0.6:
         return Example(PICTURE_PROMPT, caption(facts), True)
-    fact = _pick(tuple(_SEEN_QUESTIONS), rng)
+    fact = _pick(tuple(_PICTURE_QUESTIONS), rng)
     if rng.random() < 0.5:
-        return Example(_pick(_SEEN_QUESTIONS[fact], rng), facts[fact], True)
+        return Example(_pick(_PICTURE_QUESTIONS[fact], rng), facts[fact], True)
     values = SHAPES[facts["category"]] if fact == "shape" else _VALUES[fact]
     return _yes_no(facts, fact, values, "", True, rng)
 
 
-def words_task(facts: dict[str, str], rng: np.random.Generator) -> Example:
-    """Summarise a text (most of the time), list keywords, answer a short question, or look at a history."""
-    text = ". ".join(words.write(facts, rng))
-    draw_ = rng.random()
-    if draw_ < 0.5:
+def text_task(facts: dict[str, str], rng: np.random.Generator) -> Example:
+    """Summarise a text (50%), list keywords (25%), answer a question about it (15%) or about a history (10%)."""
+    text = product_text(facts, rng)
+    kind = rng.random()
+    if kind < 0.5:
         return Example(TEXT_PROMPT + text, summary(facts), False)
-    if draw_ < 0.75:
+    if kind < 0.75:
         return Example(KEYWORD_PROMPT + text, keywords(facts, False, rng), False)
-    if draw_ < 0.9:
-        fact = _pick(tuple(_READ_QUESTIONS), rng)
+    if kind < 0.9:
+        fact = _pick(tuple(_TEXT_QUESTIONS), rng)
         if rng.random() < 0.5:
-            return Example(f"{text} {_pick(_READ_QUESTIONS[fact], rng)}", facts[fact], False)
+            return Example(f"{text} {_pick(_TEXT_QUESTIONS[fact], rng)}", facts[fact], False)
         return _yes_no(facts, fact, _VALUES[fact], text + " ", False, rng)
     return history_task(facts, rng)
 
 
 def keyword_task(facts: dict[str, str], rng: np.random.Generator) -> Example:
-    """List keywords of a product whose picture and text are both given."""
-    return Example(KEYWORD_PROMPT + ". ".join(words.write(facts, rng)), keywords(facts, True, rng), True)
+    """List keywords of a product; both its picture and its text are given."""
+    return Example(KEYWORD_PROMPT + product_text(facts, rng), keywords(facts, True, rng), True)
 
 
-def keywords(facts: dict[str, str], seen: bool, rng: np.random.Generator) -> str:
-    """One of many good answers: three to six facts in any order."""
-    known = ["category", "material", "use", "size", "brand", "series"] + (
-        ["colour", "pattern", "shape"] if seen else []
-    )
+def keywords(facts: dict[str, str], with_picture: bool, rng: np.random.Generator) -> str:
+    """One of many correct answers to `KEYWORD_PROMPT`: three to six facts in random order."""
+    known = ["category", "material", "use", "size", "brand", "series"]
+    known += ["colour", "pattern", "shape"] if with_picture else []
     chosen = rng.permutation(known)[: int(rng.integers(3, 7))]
     return ", ".join(facts[f] for f in chosen)
 
 
-def _yes_no(facts: dict, fact: str, values: tuple, before: str, sees: bool, rng: np.random.Generator) -> Example:
-    """A question such as "Is it red?", asked about the truth half of the time."""
+def _yes_no(facts: dict, fact: str, values: tuple, text: str, has_picture: bool, rng: np.random.Generator) -> Example:
+    """A question such as "Is it red?" after `text`; the answer is "yes" half of the time."""
     true = rng.random() < 0.5
     value = facts[fact] if true else _pick([v for v in values if v != facts[fact]], rng)
-    asked = {"category": _a(value), "use": f"for {value}", "material": f"made of {value}"}.get(fact, value)
-    return Example(f"{before}Is it {asked}?", "yes" if true else "no", sees)
+    asked = {"category": _with_article(value), "use": f"for {value}", "material": f"made of {value}"}.get(fact, value)
+    return Example(f"{text}Is it {asked}?", "yes" if true else "no", has_picture)
 
 
 def history_task(facts: dict[str, str], rng: np.random.Generator) -> Example:
-    """Three purchases and a question about them: the form in which a later chapter asks what comes next."""
+    """A yes/no question about a history of three purchases."""
     trained = combinations("train")
     bought = [(facts["category"], facts["colour"], facts["pattern"]), _pick(trained, rng), _pick(trained, rng)]
     bought = [bought[i] for i in rng.permutation(3)]
-    story = "A shopper bought: " + "; ".join(f"{_a(colour)} {pattern} {c}" for c, colour, pattern in bought) + "."
+    history = "; ".join(f"{_with_article(colour)} {pattern} {c}" for c, colour, pattern in bought)
     asked = _pick(bought, rng)[0] if rng.random() < 0.5 else _pick(CATEGORIES, rng)
     has = any(c == asked for c, _, _ in bought)
-    return Example(f"{story} Does the shopper have {_a(asked)}?", "yes" if has else "no", False)
+    question = f"A shopper bought: {history}. Does the shopper have {_with_article(asked)}?"
+    return Example(question, "yes" if has else "no", False)
+
+
+def first_example(
+    task: Callable[[dict[str, str], np.random.Generator], Example],
+    facts: dict[str, str],
+    rng: np.random.Generator,
+    accept: Callable[[Example], bool],
+) -> Example:
+    """Draw examples of a task until one is accepted."""
+    while not accept(example := task(facts, rng)):
+        pass
+    return example
+
+
+def fact_of_value() -> dict[str, str]:
+    """Value -> the fact that it is a value of, for all facts but the series, whose names are invented."""
+    shapes = tuple(shape for pair in SHAPES.values() for shape in pair)
+    values = {**_VALUES, "shape": shapes, "brand": BRANDS}
+    order = ("category", "colour", "pattern", "shape", "material", "use", "size", "brand")
+    return {value: fact for fact in order for value in values[fact]}
