@@ -272,7 +272,7 @@ def register_backbone(name: str) -> Callable[[type[Backbone]], type[Backbone]]:
         if taken is not None and getattr(taken, "__qualname__", None) != backbone.__qualname__:
             raise SettingsError(f"the name {name!r} belongs to {taken.__name__} already: choose another one")
         if getattr(backbone, "objective", None) not in ("next", "cloze") or not hasattr(backbone, "item_bias"):
-            raise SettingsError(f"{backbone.__name__} needs objective ('next' or 'cloze') and item_bias (True or False)")
+            raise SettingsError(f"{backbone.__name__} needs objective ('next' or 'cloze') and item_bias (a bool)")
         BACKBONES[name] = backbone
         return backbone
 

@@ -200,7 +200,7 @@ def ppmi(counts: sparse.csr_matrix) -> sparse.csr_matrix:
 
 
 def _adapter(inputs: int, width: int, activation: bool = False) -> nn.Sequential:
-    """Two linear layers, with a GELU between them if `activation`; entries come out as large as those of an ID table."""
+    """Two linear layers, with a GELU between them if `activation`; entries have the size of an ID table's."""
     first, second = nn.Linear(inputs, inputs // 2 + 1), nn.Linear(inputs // 2 + 1, width)
     nn.init.normal_(first.weight, std=inputs**-0.5)
     nn.init.normal_(second.weight, std=(second.in_features * width) ** -0.5)

@@ -115,7 +115,7 @@ def test_a_file_that_is_no_file_of_rows_is_named(row, tmp_path):
     with pytest.raises(DataError, match="none.jsonl: there is no such file; `dmesr experiment`"):
         read_records(tmp_path / "none.jsonl")
     (tmp_path / "x.jsonl").write_text(f'{row.to_json()}\n{{"a": 1}}\n')
-    with pytest.raises(DataError, match="x.jsonl, line 2: .*no row"):
+    with pytest.raises(DataError, match="x.jsonl, line 2: .*not a record"):
         read_records(tmp_path / "x.jsonl")
 
 
