@@ -19,9 +19,8 @@ BENCH       ?=
 BIN       := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TORCH     := $(shell grep '^torch==' requirements.lock)
-# Errors only: what pip has to say about a machine's own settings is nobody's business here.
 PIP       := $(BIN)/python -m pip --disable-pip-version-check
-QUIET     := --quiet --quiet
+QUIET     := --quiet --quiet # errors only
 
 .PHONY: help install book test lint types bench-mllm bench-extract bench-worlds bench-peers bench-model lock clean clean-cache
 
@@ -32,7 +31,7 @@ help: ## show this list
 	@echo "  make book DATA=movielens DATA_DIR=<folder>     the same chapters on real pictures and ratings"
 	@echo "  make book MLLM=<hub name or folder>            another multimodal LLM"
 	@echo "  make bench-peers BENCH=\"--wall 180\"           options of benchmarks/bench_peers.py (--help lists them)"
-	@echo "  make ... TORCH_INDEX=https://download.pytorch.org/whl/cpu   the CPU build of torch (several GB smaller)"
+	@echo "  make ... TORCH_INDEX=<address>                 pip index of another build of torch; the CPU build is several GB smaller"
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
@@ -52,25 +51,26 @@ book: $(INSTALLED) ## run all chapters, render _build/html (PROFILE, DATA, DATA_
 test: lint types ## everything that must hold: lint, types, tests, every chapter in `smoke`, the rendered pages
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --nbmake --nbmake-timeout=1200 --durations=15
 
-lint: $(INSTALLED) ## ruff over the package, the tests and the chapters
+lint: $(INSTALLED) ## ruff over the package, the tests and the chapters; the order of imports between the rooms of the package
 	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-cache --no-logo
 
 types: $(INSTALLED) ## mypy over the package
 	@$(BIN)/mypy
 
-bench-mllm: $(INSTALLED) ## measure the tiny MLLM on fresh pictures of held-out combinations; prints one JSON line
+bench-mllm: $(INSTALLED) ## accuracy of the tiny MLLM on fresh pictures of held-out combinations; prints one JSON line
 	@$(BIN)/python benchmarks/bench_mllm.py
 
-bench-extract: $(INSTALLED) ## extraction against a bare loop of generate; prints one JSON line
+bench-extract: $(INSTALLED) ## speed of feature extraction against a bare loop of generate; prints one JSON line
 	@$(BIN)/python benchmarks/bench_extract.py
 
-bench-worlds: $(INSTALLED) ## chapter 6's comparison on worlds nobody tried (WORLDS="1 2 3"); one JSON line each
+bench-worlds: $(INSTALLED) ## the comparison of chapter 6 on other random worlds (WORLDS="1 2 3"); one JSON line each
 	@DMESR_CACHE="$(CURDIR)/_build/cache" $(BIN)/python benchmarks/bench_worlds.py --worlds $(WORLDS)
 
-bench-peers: $(INSTALLED) ## RecBole, RecTools, RePlay and this package in turn; writes benchmarks/peers.json (BENCH, DMESR_DATA)
+bench-peers: $(INSTALLED) ## speed and quality against RecBole, RecTools and RePlay; writes benchmarks/peers.json (BENCH, DMESR_DATA)
 	@DMESR_CACHE="$(CURDIR)/_build/cache" $(BIN)/python -m benchmarks.bench_peers $(if $(TORCH_INDEX),--torch-index "$(TORCH_INDEX)") $(BENCH)
 
-bench-model: $(INSTALLED) ## DMESR's cost over ID only, item table, ranking, softmax, extraction; writes benchmarks/model.json (BENCH)
+bench-model: $(INSTALLED) ## cost of DMESR over ID only, item table, ranking, softmax, extraction; writes benchmarks/model.json (BENCH)
 	@DMESR_CACHE="$(CURDIR)/_build/cache" $(BIN)/python -m benchmarks.bench_model $(BENCH)
 
 lock: ## write requirements.lock anew from .venv (after installing what is wanted there)

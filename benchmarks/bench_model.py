@@ -1,11 +1,11 @@
-"""What DMESR costs over a recommender without features, and how near the rest comes to what the machine can do.
+"""What DMESR costs over a recommender without features, and how near training comes to the speed of the machine.
 
     make bench-model
     python -m benchmarks.bench_model --parts step softmax --threads 2 --turns 5
 
-All that is compared runs in one process and takes turns; ratios are taken within a turn. Writes benchmarks/model.json
-after every part, keeps there what was found before for other parts, devices and precisions, and prints a table with the
-targets beside.
+All that is compared runs in one process in alternating turns; ratios are taken within a turn. Writes
+benchmarks/model.json after every part, keeps the rows of other parts, devices and precisions there, and prints a table
+of results and targets.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ import torch
 from benchmarks import model_parts
 from benchmarks.bench_peers import machine
 from benchmarks.model_parts import Options
+from dmesr_core.files import write_atomically
 from dmesr_core.provenance import commit, versions
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("step", "table", "evaluation", "million", "softmax", "extract")
 STEP_LIMITS = {1_200: 1.3, 12_000: 1.6}  # items -> DMESR's step over ID-only's, at most
-QUICK = {"turns": 2, "steps": 2, "profile": "smoke", "large": (300, 200, 8.9)}  # in place of what Options says
+QUICK = {"turns": 2, "steps": 2, "profile": "smoke", "large": (300, 200, 8.9)}  # replaces the defaults of Options
 
 
 def measure(part: str, options: Options, quick: bool) -> list[dict]:
@@ -66,13 +67,13 @@ def measure(part: str, options: Options, quick: bool) -> list[dict]:
 
 
 def _program(*arguments: str) -> dict:
-    """What a program says in its last line, which is JSON. A process of its own: nobody else's memory counts."""
+    """The last line of a program's output, which is JSON. It runs in its own process, so its memory is its own."""
     done = subprocess.run([sys.executable, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def summary(rows: Sequence[dict]) -> list[list[str]]:
-    """A line per row: what, where, how much (median, range), and what was to be reached."""
+    """A line per row: what, where, median, range and target."""
     out = [["what", "where", "median", "lowest", "highest", "target"]]
     for row in rows:
         what, target, ratio, where, form = SAY[row["part"]](row)
@@ -128,7 +129,7 @@ SAY: dict[str, Callable[[dict], tuple]] = {
 
 
 def text(rows: Sequence[dict]) -> str:
-    """The summary for a terminal, with what does not fit into one ratio below it."""
+    """The summary for a terminal, and below it the numbers that are no ratios."""
     table = summary(rows)
     widths = [max(len(row[k]) for row in table) for k in range(len(table[0]))]
     lines = []
@@ -147,23 +148,20 @@ def text(rows: Sequence[dict]) -> str:
 
 
 def read(path: Path) -> list[dict]:
-    """The rows of a file; none if there is no file. Older files say the machine once for all rows."""
+    """The rows of a file; none if there is no file. Older files name the machine once for all rows."""
     content = json.loads(path.read_text()) if path.exists() else {"rows": []}
-    of_all = {"machine": content["machine"]} if "machine" in content else {}
-    return [of_all | row for row in content["rows"]]
+    shared = {"machine": content["machine"]} if "machine" in content else {}
+    return [shared | row for row in content["rows"]]
 
 
-def place(row: dict) -> tuple:
-    """Rows of the same place take each other's place in the file."""
+def key_of(row: dict) -> tuple:
+    """Rows with the same key replace each other in the file."""
     return row["measured"], row["device"], row["precision"]
 
 
 def write(rows: Sequence[dict], path: Path) -> None:
-    """Replaced as a whole: an interruption leaves the file of the part before."""
     content = {"benchmark": "model", "targets": {"step": STEP_LIMITS}, "rows": list(rows)}
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, indent=1) + "\n")
-    temporary.replace(path)
+    write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -198,8 +196,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.device != "cpu":
             made["device_name"] = torch.cuda.get_device_name()
         found = [made | row | {"measured": part} for row in measure(part, options, chosen.quick)]
-        places = {place(row) for row in found}
-        rows = [row for row in rows if place(row) not in places] + found
+        replaced = {key_of(row) for row in found}
+        rows = [row for row in rows if key_of(row) not in replaced] + found
         if keep:
             write(rows, out)
     rows.sort(key=lambda row: PARTS.index(row["measured"]))

@@ -1,12 +1,12 @@
-"""The libraries a reader would pick instead, and this one, on the same data, model size, threads and ranking.
+"""This package against RecBole, RecTools, RePlay and a plain recipe: the same data, model size, threads and ranking.
 
     make bench-peers BENCH="--data beauty toys --repeats 5 --wall 180"
     python -m benchmarks.bench_peers --help
 
-Each framework has an environment of its own below _build/peers, made when first needed. A run is a process; the
-frameworks take turns, so that what else happens on the machine meets all of them. What is done is kept: an interrupted
-benchmark goes on where it stopped. Writes benchmarks/peers.json after every run, and prints tables at the end. A row of
-that file stays until it is measured again.
+Each framework has its own environment below _build/peers, made when first needed. Each run is a process. The
+frameworks take turns, so that other load on the machine affects all of them. Finished runs are stored: an interrupted
+benchmark continues where it stopped. Writes benchmarks/peers.json after every run, and prints tables at the end. A row
+of that file stays until it is measured again.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from pathlib import Path
 
 from benchmarks.peers import kept, report
 from benchmarks.peers.common import RunSettings
+from dmesr_core.provenance import code_hash
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / "_build" / "peers"
@@ -38,7 +39,6 @@ MODELS = {
     "rectools": ("sasrec", "bert4rec"),
     "replay": ("sasrec", "bert4rec"),
 }
-OF_OURS = ("backbones", "evaluate", "interactions", "losses", "ranking", "sequences", "train")  # what `ours` runs
 
 
 def requirements(peer: str) -> Path:
@@ -46,7 +46,7 @@ def requirements(peer: str) -> Path:
 
 
 def python_of(peer: str) -> Path:
-    """The interpreter that runs a framework; ours and the plain recipe need nothing of their own."""
+    """The interpreter that runs a framework; ours and the plain recipe use the current one."""
     return PLACE / peer / "bin" / "python" if requirements(peer).exists() else Path(sys.executable)
 
 
@@ -55,7 +55,7 @@ def torch_pin() -> str:
 
 
 def install(peer: str, torch_index: str = "") -> None:
-    """Make the environment of a framework, unless it is there as its requirements file wants it."""
+    """Make the environment of a framework, unless it exists and agrees with its requirements file."""
     wanted = requirements(peer)
     if not wanted.exists():
         return
@@ -67,13 +67,13 @@ def install(peer: str, torch_index: str = "") -> None:
     subprocess.run([sys.executable, "-m", "venv", PLACE / peer], check=True)
     index = ["--extra-index-url", torch_index] if torch_index else []
     pip = [python_of(peer), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--quiet", *index, torch]
-    subprocess.run(pip, check=True)  # torch first and alone, so that no peer brings another one
+    subprocess.run(pip, check=True)  # torch first, so that no framework installs another version
     subprocess.run([*pip, "--requirement", wanted], check=True)
     stamp.write_text(content)
 
 
 def find_data(name: str) -> tuple[str, Path]:
-    """A data set and the file of its sequences; the Bazaar where the file is not at hand."""
+    """A data set and the file of its sequences; the Bazaar if the file is missing."""
     folder = os.environ.get("DMESR_DATA")
     if name in SEQUENCES:
         path = Path(folder or "", "sequences", SEQUENCES[name]).resolve()
@@ -84,7 +84,7 @@ def find_data(name: str) -> tuple[str, Path]:
 
 
 def write_bazaar() -> Path:
-    """The Bazaar's sequences in the format of the other data sets; items that nobody took are left out."""
+    """The Bazaar's sequences in the format of the other data sets, without items that do not occur."""
     import numpy as np
 
     from dmesr_core.data import datasets
@@ -99,17 +99,17 @@ def write_bazaar() -> Path:
 
 
 def code_digest(peers: tuple[str, ...]) -> str:
-    """Changes with the code that runs these frameworks and what is installed: rows of other code are not taken up."""
-    files = [requirements(name) for name in sorted(peers)]
+    """Hash of the code that runs these frameworks and of what is installed for them; stored rows of other code are not
+    used again."""
+    files = [path for name in sorted(peers) if (path := requirements(name)).exists()]
     files += [ROOT / "benchmarks" / "peers" / f"{name}.py" for name in ("common", "instruments", *sorted(peers))]
-    if "ours" in peers:
-        files += [ROOT / "dmesr_core" / f"{name}.py" for name in OF_OURS]
-    content = torch_pin().encode() + b"".join(f.read_bytes() for f in files if f.exists())
+    ours = code_hash() if "ours" in peers else ""
+    content = f"{torch_pin()}{ours}".encode() + b"".join(file.read_bytes() for file in files)
     return hashlib.sha256(content).hexdigest()[:12]
 
 
 def plan(options: argparse.Namespace) -> list[dict]:
-    """All runs in the order in which they happen: first speed, turn by turn, then quality."""
+    """All runs in their order: first speed, turn by turn, then quality."""
     data = list(dict(find_data(name) for name in options.data).items())
     phases = [("speed", turn, options.seconds) for turn in range(options.repeats)]
     phases += [("wall", turn, options.wall) for turn in range(options.wall_repeats) if options.wall > 0]
@@ -128,12 +128,12 @@ def plan(options: argparse.Namespace) -> list[dict]:
                         str(path), model, phase, seconds, seed=turn, threads=options.threads,
                         own_users=options.own_users if phase == "speed" else 0, score_users=options.score_users,
                     )  # fmt: skip
-                    # What plays no part in a run must not make another run of it.
+                    # Options that do not affect a run must not change its identity.
                     if phase == "converge":
                         settings = replace(settings, patience=options.patience)
                     if peer == "ours" and phase != "speed":
                         settings = replace(settings, ours=json.dumps(options.ours.get(model, {}), sort_keys=True))
-                    # Speeds are compared within a turn, so all of them belong to one state of the code.
+                    # Speeds are compared within a turn, so all frameworks must be measured with one state of the code.
                     code = every if phase == "speed" else code_digest((peer,))
                     runs.append({"peer": peer, "data": name, "content": contents[name], "turn": turn, "code": code,
                                  "settings": settings})  # fmt: skip
@@ -141,26 +141,26 @@ def plan(options: argparse.Namespace) -> list[dict]:
 
 
 def row_file(run: dict) -> Path:
-    """Where the row of a run is kept: under all that decides what it comes to, wherever the data lie."""
+    """The file of a run's row, named by a hash of all that affects the run; the folder of the data does not."""
     settings = {key: value for key, value in vars(run["settings"]).items() if key not in ("path", "out")}
     content = json.dumps([run["peer"], run["data"], run["content"], run["turn"], run["code"], settings])
     return PLACE / "rows" / f"{hashlib.sha256(content.encode()).hexdigest()[:16]}.json"
 
 
 def environment(threads: int) -> dict[str, str]:
-    """The variables of a run's process."""
+    """The environment variables of a run's process."""
     return os.environ | {
         "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT),
-        # Waiting threads sleep: on a shared machine spinning ones take the core away from those that work.
+        # Waiting threads sleep: on a shared machine spinning threads would slow down the working ones.
         "OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0",
-        # All on the processor, whatever else the machine has.
+        # All on the processor, even if the machine has a GPU.
         "CUDA_VISIBLE_DEVICES": "", "ACCELERATE_USE_CPU": "true",
         "BENCH_SPAWNED": str(time.time()),
     }  # fmt: skip
 
 
 def execute(run: dict, threads: int) -> dict | None:
-    """One run in a process of its own; its row, or None where it failed (and said why in its log)."""
+    """Start a run as a process and return its row; None if it failed, with the reason in its log."""
     settings, target = run["settings"], row_file(run)
     folder, log = PLACE / "scratch" / run["peer"], PLACE / "logs" / f"{target.stem}.log"
     for place in (folder, log.parent, target.parent):
@@ -234,11 +234,11 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--score-users", type=int, default=0, help="users of the full ranking (0: all)")
     parser.add_argument("--ours", type=our_settings, default={},
                         help="JSON: model -> our training settings for the quality runs")  # fmt: skip
-    parser.add_argument("--torch-index", default="", help="where pip finds torch, if not where it usually looks")
+    parser.add_argument("--torch-index", default="", help="pip index of torch, if not the usual one")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "peers.json")
-    parser.add_argument("--fresh", action="store_true", help="measure anew what was measured before")
-    parser.add_argument("--report", action="store_true", help="measure nothing and write nothing; show the file's rows")
-    parser.add_argument("--install", action="store_true", help="make the environments, and nothing else")
+    parser.add_argument("--fresh", action="store_true", help="repeat runs that are stored")
+    parser.add_argument("--report", action="store_true", help="show the rows of the file; measure and write nothing")
+    parser.add_argument("--install", action="store_true", help="only make the environments")
     return parser
 
 
@@ -273,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         kept.write(stored, options.out)
     print(report.text(rows) if rows else "nothing was measured")
     if any(row not in stored for row in rows):
-        print("\nspeeds of another state of code or machine stay in the file until all the new ones are there")
+        print("\nspeeds of another state of code or machine stay in the file until all new ones are measured")
     if failed:
         print("\nfailed:\n" + "\n".join(failed))
     return 1 if failed else 0

@@ -1,9 +1,9 @@
-"""Does the picture of chapter 6 hold on worlds that nobody has tried? One JSON line per world.
+"""The comparison of chapter 6 on other random worlds of the Bazaar. Prints one JSON line per world.
 
-`python benchmarks/bench_worlds.py --worlds 1 2 3 [--seeds 2] [--profile cpu]`
+    python benchmarks/bench_worlds.py --worlds 1 2 3 [--seeds 2] [--profile cpu]
 
-Each world has its own products, tastes and shoppers; settings are the book's. Printed: NDCG@10 of popularity, ID only,
-DMESR, fact oracle and ceiling, with 95% intervals, and the paired gain of DMESR over ID only.
+Each world has its own products, tastes and shoppers; the settings are the book's. A line has NDCG@10 of popularity, ID
+only, DMESR, fact oracle and ceiling, with 95% intervals, and the paired gain of DMESR over ID only.
 """
 
 import argparse
@@ -21,7 +21,7 @@ MODELS = ("id_only", "dmesr", "fact_oracle")
 
 
 def measure(world_seed: int, n_seeds: int, profile: str) -> dict:
-    """All rulers and models on the world of one seed."""
+    """All baselines and models on the world with this seed."""
     began = time.perf_counter()
     this = chapter.start("bench_worlds", profile=profile, seed=world_seed)
     dataset, features = this.dataset(), this.features()

@@ -1,7 +1,7 @@
-"""What every framework's run shares: its settings, the data, what a wrapper fills in, and the row that comes out.
+"""Shared by the runs of all frameworks: settings, data, the interface `Peer` of a wrapper, and the row of a run.
 
-Runs inside each framework's own environment, so it needs nothing but numpy and torch. A wrapper builds a `Peer`, and
-`main` measures it: set-up, training, full ranking, the framework's own evaluator, quality.
+Runs inside each framework's own environment, so it imports nothing but numpy and torch. A wrapper implements a `Peer`,
+and `main` measures it: set-up, training, full ranking, the framework's own evaluator, quality.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class RunSettings:
     model: str = "sasrec"  # sasrec | gru4rec | bert4rec
     phase: str = "speed"  # speed | wall | converge: what the training time is for
     seconds: float = 20.0  # of training, from the first batch (converge: at most)
-    warm_up: int = 2  # steps that do not count for the speed
-    steps: int = 4  # steps that count, at least, however long they take
+    warm_up: int = 2  # first steps, which do not count for the speed
+    steps: int = 4  # least number of steps that count, whatever `seconds` says
     seed: int = 0
     threads: int = 2
     width: int = 64
@@ -44,11 +44,11 @@ class RunSettings:
     learning_rate: float = 1e-3
     dropout: float = 0.2
     mask_probability: float = 0.2  # cloze: share of positions hidden
-    own_users: int = 5000  # users that the framework's own evaluator is given
+    own_users: int = 5000  # number of users for the framework's own evaluator
     score_users: int = 0  # users of the full ranking; 0: all
     patience: int = 5  # converge: epochs without a better validation NDCG@10 before training stops
-    ours: str = "{}"  # JSON: training settings of our own for the phases wall and converge
-    out: str = ""  # where the row goes
+    ours: str = "{}"  # JSON: our training settings in the phases wall and converge
+    out: str = ""  # file of the row; "": it is printed
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def pad_left(sequences: list[np.ndarray], length: int, padding: int = 0) -> np.n
 
 
 class Watch:
-    """Early stopping for frameworks trained until convergence: all are watched alike, by the shared ranking."""
+    """Early stopping for training until convergence: the same for all frameworks, by the shared ranking."""
 
     def __init__(self, settings: RunSettings, data: Data, clock: Clock):
         self.settings, self.data, self.clock = settings, data, clock
@@ -105,7 +105,7 @@ class Watch:
         self.best_seconds = 0.0
 
     def epoch(self, peer: Peer) -> bool:
-        """An epoch is done: validate where that is wanted. Returns whether training is to stop."""
+        """Call after each epoch: validates in the phase "converge". Returns whether training is to stop."""
         if self.settings.phase != "converge":
             return False
         histories, targets = self.data.cases("valid")
@@ -126,10 +126,10 @@ class Watch:
 
 
 class Peer:
-    """A framework with its model. Wrappers fill it in.
+    """A framework with its model; wrappers implement it.
 
     Attributes:
-        columns: (N+1,) int64, the column of each item in what `score` returns; -1 for an item without one.
+        columns: (N+1,) int64, the column of each item in the scores of `score`; -1 for an item without one.
         rows_per_epoch: training rows (histories) in an epoch, as the framework counts them.
     """
 
@@ -139,29 +139,29 @@ class Peer:
     columns: np.ndarray
     rows_per_epoch: int
     own_name = "none"  # what the framework's own evaluator is called
-    clock_steps: tuple[int, ...] = ()  # steps of warm-up and least number of steps behind it, if not as usual
+    clock_steps: tuple[int, ...] = ()  # warm-up steps and least number of steps after them, if not as in the settings
 
     def train(self, clock: Clock, watch: Watch) -> None:
-        """Train until `clock.step` says that time is up, or `watch.epoch` that it is enough."""
+        """Train until `clock.step` or `watch.epoch` returns True."""
         raise NotImplementedError
 
     def prepare_scoring(self) -> None:
-        """What the framework does once before it scores anybody; it counts as scoring time."""
+        """Work that the framework does once before it scores; it counts as scoring time."""
 
     def score(self, histories: list[np.ndarray]) -> Tensor:
         """(B, C): for each history a score of all items, higher is better."""
         raise NotImplementedError
 
     def own_evaluation(self, users: int) -> tuple[float, dict[str, float]] | None:
-        """Seconds that the framework's own evaluator takes for the first `users` users, and what it finds."""
+        """Seconds of the framework's own evaluator for the first `users` users, and its metrics; None without one."""
         return None
 
     def own_ranking(self, histories: list[np.ndarray], targets: np.ndarray) -> tuple[float, dict[str, float]] | None:
-        """Seconds of a full ranking (nothing masked) by code of the framework, where it has such; its metrics."""
+        """Seconds of a full ranking (nothing masked) by the framework's code, and its metrics; None without one."""
         return None
 
     def extra(self) -> dict:
-        """More for the row."""
+        """More fields of the row."""
         return {}
 
 
@@ -173,10 +173,10 @@ def batches(n: int, size: int, generator: np.random.Generator) -> Iterator[np.nd
 
 
 def measure(settings: RunSettings, build: Callable[[RunSettings, Data], Peer], spawned: float) -> dict:
-    """Build, train, rank and judge one framework: the row of one run.
+    """Build, train and rank one framework; the row of this run.
 
     Args:
-        spawned: when the process was started, in seconds since 1970: set-up counts from there to the first batch.
+        spawned: start of the process in seconds since 1970; set-up lasts from there to the first batch.
     """
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
@@ -191,14 +191,21 @@ def measure(settings: RunSettings, build: Callable[[RunSettings, Data], Peer], s
     watch = Watch(settings, data, clock)
     peer.train(clock, watch)
     watch.restore(peer)
-    training_memory = peak_megabytes()
+    trained = peak_megabytes()
     peer.module.eval()
     torch.set_num_threads(settings.threads)
-    histories, targets = data.cases("test", settings.score_users)
-    ranks = rank(peer, histories, targets)
-    ranking_memory = peak_megabytes()
-    speed = clock.speed()
-    row = {
+    row = about(settings, peer, data) | {"setup_seconds": clock.began_at - spawned - calibration}
+    row |= training_numbers(peer, clock, watch)
+    row |= {"peak_mb_imported": imported, "peak_mb_trained": trained}
+    row |= ranking_numbers(peer, *data.cases("test", settings.score_users))
+    row |= own_numbers(peer, min(settings.own_users, len(data.sequences)))
+    row |= {"peak_mb": peak_megabytes(), "gflops_before": before, "gflops_after": square_gflops()}
+    return row | peer.extra()
+
+
+def about(settings: RunSettings, peer: Peer, data: Data) -> dict:
+    """Settings, versions and sizes."""
+    return {
         **{k: v for k, v in asdict(settings).items() if k not in ("path", "out")},
         "package": peer.package,
         "versions": {name: version(name) for name in (peer.package, "torch", "numpy")},
@@ -206,34 +213,47 @@ def measure(settings: RunSettings, build: Callable[[RunSettings, Data], Peer], s
         "parameters": sum(p.numel() for p in peer.module.parameters()),
         "users": len(data.sequences),
         "items": data.n_items,
-        "setup_seconds": clock.began_at - spawned - calibration,
+    }
+
+
+def training_numbers(peer: Peer, clock: Clock, watch: Watch) -> dict:
+    """Length and speed of training; validation scores where it went until convergence."""
+    speed = clock.speed()
+    row = {
         "train_seconds": clock.elapsed,
         "train_steps": clock.seen,
         "train_epochs": clock.rows / peer.rows_per_epoch,
         **speed,
-        "ranked_users": len(targets),
-        "score_users_per_second": len(targets) / ranks.score_seconds,
-        "rank_users_per_second": len(targets) / (ranks.score_seconds + ranks.count_seconds),
-        "peak_mb_imported": imported,
-        "peak_mb_trained": training_memory,
-        "peak_mb_ranked": ranking_memory,
-        "quality": quality(ranks.greater, ranks.ties),
-        "quality_masked": quality(ranks.greater_masked, ranks.ties_masked),
-        "own_evaluator": peer.own_name,
     }
     if speed:
         row["seconds_per_epoch"] = peer.rows_per_epoch / speed["rows_per_second"]
-    if settings.phase == "converge" and watch.valid:
+    if watch.valid:
         row |= {"valid": watch.valid, "best_seconds": watch.best_seconds}
+    return row
+
+
+def ranking_numbers(peer: Peer, histories: list[np.ndarray], targets: np.ndarray) -> dict:
+    """Speed, memory and quality of the shared ranking, and of the framework's own full ranking where there is one."""
+    ranks = rank(peer, histories, targets)
+    row = {
+        "ranked_users": len(targets),
+        "score_users_per_second": len(targets) / ranks.score_seconds,
+        "rank_users_per_second": len(targets) / (ranks.score_seconds + ranks.count_seconds),
+        "peak_mb_ranked": peak_megabytes(),
+        "quality": quality(ranks.greater, ranks.ties),
+        "quality_masked": quality(ranks.greater_masked, ranks.ties_masked),
+    }
     full = peer.own_ranking(histories, targets)
     if full is not None:
         row |= {"own_ranking_users_per_second": len(targets) / full[0], "own_ranking_quality": full[1]}
-    users = min(settings.own_users, len(data.sequences))
+    return row
+
+
+def own_numbers(peer: Peer, users: int) -> dict:
+    """Speed and result of the framework's own evaluator for the first `users` users."""
     own = peer.own_evaluation(users) if users else None
-    if own is not None:
-        row |= {"own_users": users, "own_users_per_second": users / own[0], "own_quality": own[1]}
-    row |= {"peak_mb": peak_megabytes(), "gflops_before": before, "gflops_after": square_gflops()}
-    return row | peer.extra()
+    numbers = {} if own is None else {"own_users": users, "own_users_per_second": users / own[0], "own_quality": own[1]}
+    return {"own_evaluator": peer.own_name} | numbers
 
 
 def version(package: str) -> str:

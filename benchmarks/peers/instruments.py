@@ -1,6 +1,6 @@
-"""What is measured with: the clock, the shared ranking, the memory and the machine's own speed.
+"""Instruments: the clock of training, the shared ranking, peak memory and the speed of the machine.
 
-Runs inside each framework's own environment, so it needs nothing but numpy and torch.
+Runs inside each framework's own environment, so it imports nothing but numpy and torch.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 class TimeUp(Exception):
-    """Training is to stop: for loops that cannot be told so."""
+    """Ends a training loop that offers no other way to stop it."""
 
 
 class Clock:
-    """Counts training from its first batch; speed is counted behind the warm-up.
+    """Measures training from its first batch; speed is measured after the warm-up.
 
-    A "step" is an optimizer step, or an epoch where the loop tells of nothing smaller.
+    A "step" is an optimizer step, or an epoch if the training loop reports epochs only.
     """
 
     def __init__(self, settings: RunSettings, warm_up: int | None = None, steps: int | None = None):
@@ -35,19 +35,19 @@ class Clock:
         self.warm_up = settings.warm_up if warm_up is None else warm_up
         self.at_least = settings.steps if steps is None else steps
         self.began: float | None = None
-        self.began_at = math.nan  # the same moment as seconds since 1970, which other processes understand
+        self.began_at = math.nan  # the same moment in seconds since 1970, comparable with other processes
         self.seen, self.elapsed = 0, 0.0
-        self.marks: list[tuple[float, int, int]] = []  # (seconds, rows, targets) from the end of the warm-up on
+        self.marks: list[tuple[float, int, int]] = []  # (seconds, rows, targets) since the end of the warm-up
         self.rows = self.targets = 0
 
     def start(self) -> None:
-        """The first batch is about to be trained on; later calls do nothing."""
+        """Call before the first batch; later calls do nothing."""
         if self.began is None:
-            torch.set_num_threads(self.threads)  # some frameworks choose their own number
+            torch.set_num_threads(self.threads)  # some frameworks change it
             self.began, self.began_at = time.perf_counter(), time.time()
 
     def step(self, rows: int, targets: int) -> bool:
-        """A step is done, it had so many rows (histories) and predicted positions. Returns whether time is up."""
+        """Call after each step with its numbers of rows (histories) and predicted positions. Is the time up?"""
         assert self.began is not None
         self.elapsed = time.perf_counter() - self.began
         self.seen, self.rows, self.targets = self.seen + 1, self.rows + rows, self.targets + targets
@@ -61,20 +61,20 @@ class Clock:
         return enough and self.elapsed >= self.limit
 
     def speed(self) -> dict[str, float]:
-        """Rows and targets per second, and seconds per step, behind the warm-up."""
+        """Rows and targets per second, and seconds per step, after the warm-up."""
         if len(self.marks) < 2:
             return {}
         (t0, rows0, targets0), (t1, rows1, targets1) = self.marks[0], self.marks[-1]
         span = t1 - t0
         speed = {"rows_per_second": (rows1 - rows0) / span, "seconds_per_step": span / (len(self.marks) - 1)}
-        if targets1 > targets0:  # else nobody counted them
+        if targets1 > targets0:  # else they were not counted
             speed["targets_per_second"] = (targets1 - targets0) / span
         return speed
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """Where the targets of C cases stand, and how long that took."""
+    """Ranks of the targets of C cases, and the time to compute them."""
 
     greater: np.ndarray  # (C,) items that score higher than the target
     ties: np.ndarray  # (C,) items that score the same, the target included
@@ -85,9 +85,9 @@ class Ranked:
 
 
 def rank(peer: Peer, histories: list[np.ndarray], targets: np.ndarray, batch_size: int = 256) -> Ranked:
-    """Rank each target among all items by what `peer.score` says: the same code for all frameworks.
+    """Rank each target among all items by the scores of `peer.score`: the same code for all frameworks.
 
-    A target without a column is ranked behind everything; other items without a column are behind all others.
+    Items without a column rank below all others; a target without a column is the very last.
     """
     counts = np.zeros((4, len(targets)), np.int64)
     began = time.perf_counter()
@@ -110,7 +110,7 @@ def rank(peer: Peer, histories: list[np.ndarray], targets: np.ndarray, batch_siz
             seen = row[columns[seen][columns[seen] >= 0]]
             counts[2, at] = counts[0, at] - np.count_nonzero(seen > bar)
             counts[3, at] = counts[1, at] - np.count_nonzero(seen == bar)
-    counts[1::2][:, columns[targets] < 0] = 1  # it ties with nothing but itself
+    counts[1::2][:, columns[targets] < 0] = 1  # a target without a column ties with itself only
     return Ranked(*counts, scoring, counting)
 
 
@@ -125,7 +125,7 @@ def quality(greater: np.ndarray, ties: np.ndarray, k: int = 10) -> dict[str, flo
 
 
 def square_gflops(size: int = 1024, seconds: float = 0.6) -> float:
-    """Billions of floating-point operations per second that a product of two square matrices reaches (median)."""
+    """Billions of floating-point operations per second of a product of two square matrices (median)."""
     a = torch.randn(size, size)
     times: list[float] = []
     until = time.perf_counter() + seconds
@@ -140,7 +140,7 @@ def peak_megabytes() -> float:
     """Largest resident memory of this process so far."""
     status = Path("/proc/self/status")
     if status.exists():
-        # getrusage would count the memory of the process that started this one, if that was larger.
+        # getrusage would report the memory of the parent process if that was larger.
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) / 1024
     unit = 1 if platform.system() == "Darwin" else 1024  # bytes there, kilobytes elsewhere

@@ -1,4 +1,4 @@
-"""The file of rows: what stays in it when something is measured again, and what takes its place."""
+"""The file benchmarks/peers.json: reading, writing, and which of its rows new measurements replace."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from dmesr_core.files import write_atomically
+
 from . import report
 
 
 def read(path: Path) -> list[dict]:
-    """The rows of a file; none if there is no file. Older files say machine, date and threads once for all rows."""
+    """The rows of a file; none if there is no file. Older files name machine, date and threads once for all rows."""
     content = json.loads(path.read_text()) if path.exists() else {"rows": []}
-    of_all = {key: content[key] for key in ("machine", "date", "threads") if key in content}
-    return [of_all | row for row in content["rows"]]
+    shared = {key: content[key] for key in ("machine", "date", "threads") if key in content}
+    return [shared | row for row in content["rows"]]
 
 
 def write(rows: Sequence[dict], path: Path) -> None:
-    """Rows and ratios, replaced as a whole: an interruption leaves the file of the run before."""
+    """Write rows and their ratios."""
     content = {"benchmark": "peers", "ratios": report.ratios(rows), "rows": list(rows)}
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, indent=1) + "\n")
-    temporary.replace(path)
+    write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def merged(before: Sequence[dict], rows: Sequence[dict], wanted: Iterable[tuple[str, str, str]]) -> list[dict]:
-    """What the file holds next: `before`, with `rows` in the place of those of the same cell, peer and turn.
+    """The rows `before`, where `rows` replace those of the same cell (data, model, phase), peer and turn.
 
     Args:
-        wanted: the cell (data, model, phase) of each run that was asked for, whether it is done or not.
+        wanted: the cell of each run that was asked for, done or not.
     """
     cells = {tuple(cell): group for *cell, group in report.grouped(before)}
     number = Counter(wanted)
@@ -39,12 +39,12 @@ def merged(before: Sequence[dict], rows: Sequence[dict], wanted: Iterable[tuple[
 
 
 def _swapped(old: Sequence[dict], new: Sequence[dict], complete: bool) -> Sequence[dict]:
-    """The rows of one cell. Speeds of another state of code or machine wait, and then all turns of a peer change."""
+    """The rows of one cell. Speeds of another state of code or machine replace all turns of a peer, when complete."""
     if new[0]["phase"] == "speed":
-        strange = [row for row in old if report.state(row) != report.state(new[0])]
-        if strange and not complete:
+        outdated = [row for row in old if report.state(row) != report.state(new[0])]
+        if outdated and not complete:
             return old
         peers = {row["peer"] for row in new}
-        old = [row for row in old if row not in strange or row["peer"] not in peers]
-    taken = {(row["peer"], row["turn"]) for row in new}
-    return [row for row in old if (row["peer"], row["turn"]) not in taken] + list(new)
+        old = [row for row in old if row not in outdated or row["peer"] not in peers]
+    replaced = {(row["peer"], row["turn"]) for row in new}
+    return [row for row in old if (row["peer"], row["turn"]) not in replaced] + list(new)

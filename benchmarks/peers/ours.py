@@ -25,7 +25,7 @@ from . import common
 
 class Ours(common.Peer):
     package, loss, own_name = "dmesr-core", "full softmax cross-entropy", "dmesr_core.evaluation.metrics"
-    clock_steps = (1, 2)  # `fit` tells of epochs only: the first is the warm-up, at least two more are measured
+    clock_steps = (1, 2)  # a step is an epoch here: one of warm-up, then two or more that are measured
 
     def __init__(self, settings: common.RunSettings, data: common.Data):
         s = self.settings = settings
@@ -35,7 +35,7 @@ class Ours(common.Peer):
         self.n_items, self.columns = data.n_items, np.arange(-1, data.n_items)
         self.rows_per_epoch = int((self.split.train.lengths > 1).sum())
         # A history longer than the model reads is cut into pieces: each event but the first of a user is predicted.
-        # How many positions the cloze hides is drawn, and not told.
+        # The number of positions that the cloze objective hides is random, and not reported by `fit`.
         targets = int((self.split.train.lengths - 1).clip(min=0).sum())
         self.targets_per_epoch = 0 if s.model == "bert4rec" else targets
         layers = 1 if s.model == "gru4rec" else s.layers
@@ -43,7 +43,7 @@ class Ours(common.Peer):
         self.module = IDRecommender(backbone, known_items(self.split))
 
     def train(self, clock: common.Clock, watch: common.Watch) -> None:
-        """`fit` ends by itself after the time of a quality run, or the epochs that `--ours` gives; else we end it."""
+        """`fit` ends after the time of a quality run or the epochs of `--ours`; else `TimeUp` ends it."""
         s = self.settings
         given = json.loads(s.ours)
         endless = {"epochs": 100_000, "patience": 100_000}
@@ -51,25 +51,25 @@ class Ours(common.Peer):
             given |= endless
         elif "epochs" in given:
             given |= {"patience": given["epochs"]}
-        else:  # a schedule needs an end: without one the learning rate stays the same, as it does elsewhere
+        else:  # a schedule needs an end: without one the learning rate is constant, as it is elsewhere
             given |= endless | {"warmup": 0.0}
         base = dict(
             batch_size=s.batch_size, learning_rate=s.learning_rate, mask_probability=s.mask_probability, seed=s.seed
         )
 
         def told(model: torch.nn.Module) -> float:
-            """Called after each epoch in place of validation: the higher the number, the better the weights."""
+            """Replaces validation, so it is called after each epoch; weights with a higher number are better."""
             up = clock.step(self.rows_per_epoch, self.targets_per_epoch)
             if s.phase == "wall":
-                return float(clock.seen)  # the last weights stay
+                return float(clock.seen)  # keeps the last weights
             if up or watch.epoch(self):
                 raise common.TimeUp
             return watch.valid[-1] if watch.valid else 0.0
 
         def before_batch(backbone: torch.nn.Module, _: object) -> None:
-            # `fit` prepares before its first batch: that is set-up, so the clock starts here.
+            # Preparations of `fit` are set-up, so the clock starts with the first batch.
             clock.start()
-            if s.phase == "converge" and backbone.training:  # the others, too, stop in the middle of an epoch
+            if s.phase == "converge" and backbone.training:  # may stop in the middle of an epoch, as the others do
                 clock.elapsed = time.perf_counter() - clock.began
                 if clock.is_up:
                     raise common.TimeUp

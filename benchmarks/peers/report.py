@@ -1,4 +1,4 @@
-"""From rows to ratios: what the runs of one turn say about each other, and tables of it."""
+"""Rows of benchmarks/peers.json as ratios within turns and as tables for a terminal."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from dmesr_core.book.narration.speed.rows import median_of, product_share, spread_of, value
+
 OURS = "ours"
-# What two rows must have in common to stand in one ratio. Until convergence each takes the time that it needs.
+# Fields that two rows must have in common to be compared. Times of training until convergence may differ.
 IN_COMMON = {
     "speed": ("users", "items", "ranked_users", "machine", "threads", "seconds", "code"),
     "wall": ("users", "items", "machine", "threads", "seconds"),
@@ -18,11 +20,11 @@ IN_COMMON = {
 
 @dataclass(frozen=True)
 class Measure:
-    """Something that is measured in every run, and compared as "ours against a peer" (above 1: ours is better)."""
+    """A number of every run, compared as the ratio of ours and a peer's (above 1: ours is better)."""
 
     name: str
-    key: str  # in the row of a peer
-    ours: str = ""  # in our row, if it is called otherwise there
+    key: str  # its field in the row of a peer
+    ours: str = ""  # its field in our row, if another
     more: bool = True  # whether more is better
 
 
@@ -56,22 +58,13 @@ FOUND = (
 )  # fmt: skip
 
 
-def value(row: dict, key: str) -> float | None:
-    """The number called `key` in a row; a dot goes one level down; None where there is no such number."""
-    for part in key.split("."):
-        if not isinstance(row, dict) or part not in row:
-            return None
-        row = row[part]
-    return row  # type: ignore[return-value]
-
-
 def state(row: dict) -> str:
-    """Under what a row was measured, as far as a ratio needs it to be the same on both sides."""
+    """The conditions of a row that must be the same on both sides of a ratio."""
     return json.dumps([row.get(key) for key in IN_COMMON[row["phase"]]], sort_keys=True)
 
 
 def paired_ratios(rows: Iterable[dict], peer: str, measure: Measure) -> list[float]:
-    """Ours against `peer`, turn by turn: runs of one turn stand side by side in time. No number is divided by zero."""
+    """The ratio of ours and a peer's in each turn, whose runs are close in time; without pairs that divide by zero."""
     turns: dict[tuple[int, str], dict[str, float]] = {}
     for row in rows:
         key = (measure.ours or measure.key) if row["peer"] == OURS else measure.key
@@ -93,23 +86,9 @@ def ratios(rows: Sequence[dict]) -> list[dict]:
                 if peer != OURS and found:
                     out.append({
                         "data": data, "model": model, "phase": phase, "measure": measure.name, "peer": peer,
-                        "median": statistics.median(found), "low": min(found), "high": max(found), "turns": len(found),
+                        **spread_of(found),
                     })  # fmt: skip
     return out
-
-
-def product_share(row: dict) -> float | None:
-    """Share of this machine's square matrix product that training reaches, counting the item product alone.
-
-    Operations of an epoch: 3 products (forward, gradients of both factors) x 2 (multiply, add) x targets x items of
-    the softmax x width. The rest of the work (encoder, optimizer) counts as none, so the true share is higher.
-    """
-    parts = [value(row, k) for k in ("targets_per_epoch", "softmax_items", "width", "seconds_per_epoch")]
-    if not all(parts):
-        return None
-    targets, items, width, seconds = parts
-    reached = 3 * 2 * targets * items * width / seconds / 1e9
-    return reached / statistics.mean((row["gflops_before"], row["gflops_after"]))
 
 
 def grouped(rows: Sequence[dict]) -> list[tuple[str, str, str, list[dict]]]:
@@ -121,7 +100,7 @@ def grouped(rows: Sequence[dict]) -> list[tuple[str, str, str, list[dict]]]:
 
 
 def text(rows: Sequence[dict]) -> str:
-    """All of it as tables for a terminal."""
+    """Measurements and ratios as tables for a terminal."""
     lines: list[str] = []
     compared = ratios(rows)
     for data, model, phase, group in grouped(rows):
@@ -151,12 +130,12 @@ def _peers(rows: Sequence[dict]) -> list[str]:
 
 
 def _median(rows: Sequence[dict], key: str, form: str) -> str:
-    numbers = [number for row in rows if (number := value(row, key)) is not None]
-    return format(statistics.median(numbers), form) if numbers else "-"
+    median = median_of(rows, key)
+    return "-" if median is None else format(median, form)
 
 
 def _aligned(table: Sequence[Sequence[str]], left: int = 1) -> list[str]:
-    """Rows as lines; the first `left` columns begin at one place, the others end at one."""
+    """Rows as lines with aligned columns: the first `left` columns to the left, the others to the right."""
     widths = [max(len(row[k]) for row in table) for k in range(len(table[0]))]
     return [
         "  ".join(c.ljust(w) if k < left else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True)))

@@ -28,14 +28,6 @@ def test_ratios_are_paired_by_turn_and_above_one_where_ours_is_better():
     assert [(r["measure"], r["median"]) for r in report.ratios(quality)] == [(report.QUALITY[0].name, 4.0)]
 
 
-def test_the_share_of_the_matrix_product_counts_three_products():
-    row = {"targets_per_epoch": 1000, "softmax_items": 500, "width": 10, "seconds_per_epoch": 0.5}
-    row |= {"gflops_before": 0.1, "gflops_after": 0.14}
-    # 6 * 1000 * 500 * 10 operations in half a second are 0.06 billion per second.
-    assert report.product_share(row) == pytest.approx(0.06 / 0.12)
-    assert report.product_share({"width": 10}) is None
-
-
 def test_a_ratio_of_zero_counts_and_nothing_is_divided_by_zero():
     speed = report.SPEED[0]
     rows = rows_of("ours", [0.0, 3.0, 8.0]) + rows_of("other", [5.0, 0.0, 4.0])
@@ -109,6 +101,10 @@ def test_a_run_is_taken_up_where_nothing_that_matters_to_it_has_changed(place, m
     of_recbole = {("recbole", "wall"), ("recbole", "converge")}
     assert changed(files_of()) == of_recbole | {(peer, "speed") for peer in peers}  # speeds have one state of all code
     monkeypatch.setattr(bench_peers, "requirements", own)
+    code_hash = bench_peers.code_hash
+    monkeypatch.setattr(bench_peers, "code_hash", lambda: "other code of the package")
+    assert changed(files_of()) == {("ours", "wall"), ("ours", "converge")} | {(peer, "speed") for peer in peers}
+    monkeypatch.setattr(bench_peers, "code_hash", code_hash)
     pin = bench_peers.torch_pin
     monkeypatch.setattr(bench_peers, "torch_pin", lambda: "torch==0")
     assert changed(files_of()) == every

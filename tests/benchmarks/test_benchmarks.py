@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from benchmarks.peers import common, instruments, plain, report
+from dmesr_core.book.narration.speed.rows import value
 from dmesr_core.data.sequences import Cases, Sequences
 from dmesr_core.evaluation import metrics, ranking
 
@@ -139,7 +140,7 @@ def test_a_run_gives_a_row_for_the_plain_recipe_and_for_ours(tmp_path, monkeypat
         rows[name] = common.measure(settings_for(path), build, spawned=0.0)
         rows[name] = json.loads(json.dumps(rows[name])) | {"peer": name, "data": "a", "turn": 0}
         for measure in report.SPEED[1:2] + report.SPEED[3:4] + report.SPEED[5:]:
-            assert report.value(rows[name], measure.key) > 0, (name, measure)
+            assert value(rows[name], measure.key) > 0, (name, measure)
     assert rows["ours"]["own_ranking_quality"]["ndcg@10"] == pytest.approx(rows["ours"]["quality"]["ndcg@10"])
     assert rows["ours"]["targets_per_epoch"] == 40 * 5 and rows["plain"]["train_epochs"] > 1
     text = report.text(list(rows.values()))
