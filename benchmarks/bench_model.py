@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -181,6 +182,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if chosen.big:
         print(json.dumps(model_parts.big_ranking(*chosen.big, chosen.device)))
         return
+    if chosen.device == "cpu":
+        os.environ["ACCELERATE_USE_CPU"] = "true"  # even on a machine with a GPU
     threads = tuple(sorted({1, chosen.threads}))
     options = Options(chosen.turns, chosen.steps, threads, chosen.device, chosen.precision)
     options = replace(options, **QUICK) if chosen.quick else options

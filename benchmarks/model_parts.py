@@ -6,7 +6,7 @@ Costs depend on the size of the features, not on their values, so the features a
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
@@ -19,15 +19,14 @@ from benchmarks.peers.instruments import peak_megabytes
 from dmesr_core.book.narration.speed.rows import spread_of
 from dmesr_core.data import datasets
 from dmesr_core.data.interactions import Interactions
-from dmesr_core.data.sequences import Split, length_batches, pad
+from dmesr_core.data.sequences import Split
 from dmesr_core.evaluation.ranking import EvalSettings, Scorer, _each_batch, rank_cases, top_k
 from dmesr_core.evaluation.scorers import model_scorer
 from dmesr_core.models.backbones import BackboneSettings
 from dmesr_core.models.dmesr import DMESR, DMESRSettings
 from dmesr_core.models.recommender import IDRecommender, Recommender, known_items
+from dmesr_core.training.fit import Training
 from dmesr_core.training.losses import softmax_loss
-from dmesr_core.training.objectives import Step
-from dmesr_core.training.optim import _parameter_groups
 from dmesr_core.training.settings import TrainSettings
 
 # Layers and batch: as the book trains, and as the benchmark against other frameworks does.
@@ -94,43 +93,23 @@ class Trainer:
     """
 
     def __init__(self, model: Recommender, split: Split, batch_size: int, options: Options):
-        self.model, self.options = model.to(options.device), options
-        settings = TrainSettings(batch_size=batch_size)
-        self.step_loss = Step(model, np.asarray(split.train_counts), settings, torch.device(options.device))
-        groups = _parameter_groups(model, settings.weight_decay)
-        self.optimizer = torch.optim.AdamW(groups, lr=1e-4, betas=(0.9, 0.98), fused=True)
-        self.generator = torch.Generator().manual_seed(0)
-        histories = [h[-model.max_len - 1 :] for h in split.train if len(h) > 1]
-        lengths = np.array([len(h) for h in histories])
-        rows = length_batches(lengths, batch_size, np.random.default_rng(0))
-        self.batches = [[histories[row] for row in batch] for batch in rows]
+        settings = TrainSettings(batch_size=batch_size, mixed_precision=options.precision)
+        self.training = Training(model, split, settings)
+        self.batches = [[self.training.histories[row] for row in rows] for rows in self.training.batches()]
         self.next_batch = 0
 
     def run(self, steps: int) -> int:
         """Take `steps` steps; the number of predicted positions."""
         targets = 0
         for _ in range(steps):
-            targets += training_step(self, self.batches[self.next_batch % len(self.batches)])
+            targets += self.training.step(self.batches[self.next_batch % len(self.batches)])[2]
             self.next_batch += 1
         return targets
 
     def begin_epoch(self) -> None:
         """The first step of an epoch, in which DMESR may have stale item vectors to encode anew."""
-        self.model.train()
+        self.training.wrapped.train()
         self.run(1)
-
-
-def training_step(trainer: Trainer, histories: Sequence[np.ndarray]) -> int:
-    """One optimisation step as `fit` takes it; the number of predicted positions."""
-    device, precision = trainer.options.device, trainer.options.precision
-    items = pad(histories, trainer.model.max_len + 1).to(device)
-    with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=precision == "bf16"):
-        loss, auxiliary_loss, n = trainer.step_loss(items, trainer.generator)
-    (loss if auxiliary_loss is None else loss + auxiliary_loss).backward()
-    torch.nn.utils.clip_grad_norm_(trainer.model.parameters(), 1.0)
-    trainer.optimizer.step()
-    trainer.optimizer.zero_grad(set_to_none=True)
-    return n
 
 
 def step_time(split: Split, setting: str, threads: int, options: Options, **changes) -> list[dict]:

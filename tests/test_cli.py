@@ -285,7 +285,7 @@ def test_rows_of_the_package_survive_another_torch(tmp_path, capsys, monkeypatch
     [
         ("folder", "folder is a folder: name the file in it"),
         ("nowhere/rows.jsonl", "rows.jsonl: there is no folder .*nowhere: make it"),
-        ("broken.jsonl", "broken.jsonl, line 1: this is no row"),
+        ("broken.jsonl", "broken.jsonl, line 1: this is not a record"),
         pytest.param(
             "/proc/rows.jsonl",
             "/proc/rows.jsonl: nothing can be written there",

@@ -3,36 +3,50 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import Any, Protocol, cast
 
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dmesr_core.errors import SettingsError
+from dmesr_core.models.recommender import Recommender
+from dmesr_core.training.settings import TrainSettings
 
-if TYPE_CHECKING:
-    from dmesr_core.models.recommender import Recommender
-    from dmesr_core.training.fit import Training
+
+class Run(Protocol):
+    """What a callback may use of the training that calls it, a `fit.Training`."""
+
+    settings: TrainSettings
+    model: Recommender  # what is trained
+    evaluated: Recommender  # what is validated, and whose best weights are kept; a callback may replace it
+    parts: dict[str, Any]  # everything with a `state_dict` that a checkpoint stores; a callback may add to it
+    position: Callable[[int], tuple[float, float]]  # step -> position in the schedule, and its end; may be replaced
+    stop: bool  # True: end the training; may be set
+
+    def seconds(self) -> float:
+        """Seconds of training so far, validation included."""
+        ...
 
 
 class Callback:
-    """Hooks of a training, called with the `Training` that runs; overwrite those that you need."""
+    """Hooks of a training; overwrite those that you need."""
 
     @property
     def name(self) -> str:
         """Says what the callback does to a training, settings included: a checkpoint of another one is refused."""
         return type(self).__qualname__
 
-    def on_setup(self, run: Training) -> None:
+    def on_setup(self, run: Run) -> None:
         """Before optimiser and schedule are made: `run.settings` and `run.model` are there."""
 
-    def on_start(self, run: Training) -> None:
+    def on_start(self, run: Run) -> None:
         """Before the first step, and before a checkpoint is loaded into `run.parts`."""
 
-    def on_epoch_start(self, run: Training) -> None:
+    def on_epoch_start(self, run: Run) -> None:
         """Before each epoch. Set `run.stop` to train no further epoch (the first one is begun in any case)."""
 
-    def on_step(self, run: Training) -> None:
+    def on_step(self, run: Run) -> None:
         """After each optimisation step. Set `run.stop` to end the training with this step."""
 
 
@@ -54,12 +68,12 @@ class EMA(Callback):
     def name(self) -> str:
         return f"EMA({float(self.decay)!r})"
 
-    def on_start(self, run: Training) -> None:
+    def on_start(self, run: Run) -> None:
         self.average = AveragedModel(run.model, multi_avg_fn=get_ema_multi_avg_fn(float(self.decay)))
         run.parts["ema"] = self.average
-        run.evaluated = cast("Recommender", self.average.module)
+        run.evaluated = cast(Recommender, self.average.module)
 
-    def on_step(self, run: Training) -> None:
+    def on_step(self, run: Run) -> None:
         self.average.update_parameters(run.model)
 
 
@@ -81,11 +95,11 @@ class TimeLimit(Callback):
     def name(self) -> str:
         return f"TimeLimit({float(self.seconds)!r})"
 
-    def on_setup(self, run: Training) -> None:
+    def on_setup(self, run: Run) -> None:
         # Thousandths of the time take the place of steps.
         run.position = lambda step: (int(1000 * run.seconds() / self.seconds), 1000)
 
-    def on_epoch_start(self, run: Training) -> None:
+    def on_epoch_start(self, run: Run) -> None:
         run.stop = run.stop or run.seconds() >= self.seconds
 
     on_step = on_epoch_start

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,7 +85,7 @@ def fit(
 class Training:
     """One training: the model, everything that changes while it is trained, and the parts of the loop.
 
-    Callbacks may read all attributes, and set `position`, `evaluated`, `stop` and entries of `parts`.
+    `callbacks.Run` lists what callbacks may use and set.
     """
 
     def __init__(
@@ -129,8 +130,8 @@ class Training:
         self.step_loss = Step(self.model, np.asarray(self.split.train_counts), s, self.accelerator.device)
 
     def _set_up_checkpoint(self, folder: str | Path | None) -> None:
-        self.evaluated = self.model  # what is validated, and whose best weights are kept
-        self.parts = {"model": self.model, "optimizer": self.optimizer, "schedule": self.schedule}
+        self.evaluated: Recommender = self.model  # what is validated, and whose best weights are kept
+        self.parts: dict[str, Any] = {"model": self.model, "optimizer": self.optimizer, "schedule": self.schedule}
         if self.accelerator.scaler is not None:  # fp16 on a GPU
             self.parts["scaler"] = self.accelerator.scaler
         for callback in self.callbacks:

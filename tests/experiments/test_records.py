@@ -141,7 +141,7 @@ def test_a_table_stacks_seeds_in_order(row):
 
 
 def test_a_table_refuses_what_cannot_be_compared(row):
-    with pytest.raises(DataError, match="two rows of seed 0"):
+    with pytest.raises(DataError, match="two records of seed 0"):
         table([row, other(row, train=row.train | {"epochs": 9})], by=("variant",))
     assert len(table([row, other(row, train=row.train | {"epochs": 9})], by=("variant", "train.epochs"))) == 2
     unfinished = [row, other(row, seed=1), other(row, variant="dmesr")]

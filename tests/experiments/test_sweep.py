@@ -294,5 +294,5 @@ def test_words_for_the_code_that_made_rows():
     assert made_by([rows[0], one, two]) == "by 3 states of this code, 33% by the present one"
     assert made_by([*rows * 100, one]) == "by 2 states of this code, 99% by the present one"
     assert made_by([rows[0], *[one] * 400]) == "by 2 states of this code, 1% by the present one"
-    with pytest.raises(DataError, match="no rows"):
+    with pytest.raises(DataError, match="no records"):
         made_by([])
