@@ -11,7 +11,7 @@ import numpy as np
 from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.data.csv_files import read_table
 from dmesr_core.data.log_columns import as_seconds, as_series, check_unknown, number_items, number_users
-from dmesr_core.data.sequences import Cases, Sequences, Split, cut_out, length_batches, pad
+from dmesr_core.data.sequences import Cases, Sequences, Split, length_batches, pad
 from dmesr_core.errors import DataError, SettingsError
 
 __all__ = ["Cases", "Interactions", "Sequences", "Split", "keep_core", "length_batches", "pad", "read_interactions"]
@@ -91,7 +91,8 @@ class Interactions:
 
     def histories(self) -> Sequences:
         """All events of each user, one sequence per user."""
-        return Sequences(self.item, self.time, self._offsets())
+        offsets = self._offsets()
+        return Sequences(self.item, self.time, offsets[:-1], offsets[1:])
 
     def k_core(self, k: int) -> Interactions:
         """Drop users and items with fewer than `k` events until none is left; item numbers stay as they are.
@@ -151,7 +152,7 @@ class Interactions:
         train_lengths[asked] -= 2
         return self._split(
             "leave-one-out",
-            cut_out(self.item, self.time, starts, train_lengths),
+            Sequences(self.item, self.time, starts, starts + train_lengths).packed(),
             self._cases(offsets[asked + 1] - 2),
             self._cases(offsets[asked + 1] - 1),
             {"users_without_cases": self.n_users - len(asked)},
@@ -197,7 +198,8 @@ class Interactions:
         train_lengths = np.bincount(self.user[period == 0], minlength=self.n_users)
         seen = train_lengths > 0
         report["users_without_training"] = int((~seen).sum())
-        train = cut_out(self.item, self.time, starts[seen], train_lengths[seen])
+        starts = starts[seen]
+        train = Sequences(self.item, self.time, starts, starts + train_lengths[seen]).packed()
         if not (len(train) and len(cases["valid"]) and len(cases["test"])):
             raise DataError(
                 f"the split by time leaves {len(train):,} training sequences, {len(cases['valid']):,} validation and "
@@ -215,9 +217,9 @@ class Interactions:
 
     def _cases(self, rows: np.ndarray) -> Cases:
         """Cases whose targets are the events `rows`, with all earlier events of the same user as history."""
-        starts = self._offsets()[:-1][self.user[rows]]
-        histories = cut_out(self.item, self.time, starts, rows - starts)
-        return Cases(histories, self.item[rows], self.time[rows], self.user[rows])
+        user = self.user[rows]
+        histories = Sequences(self.item, self.time, self._offsets()[user], rows)
+        return Cases(histories, self.item[rows], self.time[rows], user)
 
     def _offsets(self) -> np.ndarray:
         return np.concatenate([[0], np.cumsum(np.bincount(self.user, minlength=self.n_users))]).astype(np.int64)

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from dmesr_core.errors import DataError, SettingsError
+from dmesr_core.files import Chunked
 
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
-    """S sequences of items, one behind the other in flat arrays; sequence s is `offsets[s]` to `offsets[s + 1]`."""
+    """S sequences of items as spans of flat arrays: sequence s is `starts[s]` to `ends[s]`.
 
-    items: np.ndarray  # (n,) int64, item numbers 1..N
-    times: np.ndarray  # (n,) float64, when each event happened
-    offsets: np.ndarray  # (S+1,) int64, from 0 to n
+    Spans may overlap and leave gaps. So the histories of all cases of a user, which are prefixes of one sequence, need
+    no memory of their own.
+    """
+
+    shared_items: np.ndarray  # (n,) int64, item numbers 1..N; may hold events that belong to no sequence
+    shared_times: np.ndarray  # (n,) float64, when each event happened
+    starts: np.ndarray  # (S,) int64
+    ends: np.ndarray  # (S,) int64
 
     @classmethod
     def from_lists(cls, items: Iterable[Iterable[int]], times: Iterable[Iterable[float]] | None = None) -> Sequences:
-        """Sequences given one by one; without times, the events of each happened at 0, 1, 2, ...
+        """Sequences given one by one; without `times`, the events of each happened at 0, 1, 2, ...
 
         Raises:
             DataError: a sequence and its times differ in length.
@@ -33,41 +39,72 @@ class Sequences:
             clocks = [np.asarray(clock, dtype=np.float64).reshape(-1) for clock in times]
             if [len(p) for p in parts] != [len(c) for c in clocks]:
                 raise DataError("each sequence of items needs as many times as it has items")
-        offsets = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
-        return cls(_join(parts, np.int64), _join(clocks, np.float64), offsets)
+        offsets = _offsets([len(part) for part in parts])
+        return cls(_join(parts, np.int64), _join(clocks, np.float64), offsets[:-1], offsets[1:])
 
     def __len__(self) -> int:
-        return len(self.offsets) - 1
+        return len(self.starts)
 
     def __getitem__(self, s: int) -> np.ndarray:
-        """The items of sequence `s`, oldest first, (length,) int64."""
-        return self.items[self._span(s)]
+        """The items of sequence `s`, oldest first, (length,) int64; a view, not a copy."""
+        return self.shared_items[self._span(s)]
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[s] for s in range(len(self)))
 
     def times_of(self, s: int) -> np.ndarray:
-        """The times of sequence `s`, (length,) float64."""
-        return self.times[self._span(s)]
+        """The times of sequence `s`, (length,) float64; a view, not a copy."""
+        return self.shared_times[self._span(s)]
 
     @property
     def lengths(self) -> np.ndarray:
         """(S,) int64"""
-        return np.diff(self.offsets)
+        return self.ends - self.starts
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """Where each sequence begins in `items` and `times`, and where the last one ends, (S+1,) int64."""
+        return _offsets(self.lengths)
+
+    @property
+    def items(self) -> np.ndarray:
+        """The items of all sequences, one after the other, (sum of lengths,) int64; a copy unless stored like this.
+
+        For overlapping spans this may be far larger than what is stored: `chunked_items` needs no such memory.
+        """
+        return (self if self._is_packed() else self.packed()).shared_items
+
+    @property
+    def times(self) -> np.ndarray:
+        """The times of all sequences, one after the other, (sum of lengths,) float64; a copy unless stored like this."""
+        return (self if self._is_packed() else self.packed()).shared_times
+
+    def chunked_items(self) -> Chunked:
+        """`items` one sequence at a time, for `files.digest`; the hash is that of `items`."""
+        return Chunked(self.shared_items.dtype, (int(self.lengths.sum()),), iter(self))
+
+    def packed(self) -> Sequences:
+        """The same sequences in arrays of their own, one after the other, without gaps."""
+        offsets = self.offsets
+        where = np.repeat(self.starts - offsets[:-1], self.lengths) + np.arange(offsets[-1])
+        return Sequences(self.shared_items[where], self.shared_times[where], offsets[:-1], offsets[1:])
 
     def take(self, rows: np.ndarray, last: int | None = None) -> Sequences:
-        """The sequences `rows`, in this order, each with at most its `last` events."""
+        """The sequences `rows`, in this order, each with at most its `last` events; events are shared, not copied."""
         rows = np.asarray(rows, dtype=np.int64)
-        ends, lengths = self.offsets[rows + 1], self.lengths[rows]
+        starts, ends = self.starts[rows], self.ends[rows]
         if last is not None:
-            lengths = np.minimum(lengths, last)
-        return cut_out(self.items, self.times, ends - lengths, lengths)
+            starts = np.maximum(starts, ends - last)
+        return Sequences(self.shared_items, self.shared_times, starts, ends)
+
+    def _is_packed(self) -> bool:
+        offsets = self.offsets
+        return offsets[-1] == len(self.shared_items) and np.array_equal(self.starts, offsets[:-1])
 
     def _span(self, s: int) -> slice:
         if not -len(self) <= s < len(self):
             raise IndexError(f"there is no sequence {s}: there are {len(self):,}")
-        s = int(s) % len(self)
-        return slice(self.offsets[s], self.offsets[s + 1])
+        return slice(self.starts[s], self.ends[s])
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,13 +133,6 @@ class Split:
     report: dict[str, float] = field(default_factory=dict)  # what was counted while splitting
 
 
-def cut_out(items: np.ndarray, times: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> Sequences:
-    """Stretches of flat arrays as sequences: number s begins at `starts[s]` and has `lengths[s]` events."""
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    where = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
-    return Sequences(items[where], times[where], offsets)
-
-
 def pad(sequences: Sequences | Iterable[Iterable[int]], max_len: int) -> torch.Tensor:
     """A batch of sequences as one tensor (B, T) int64, padded with 0 on the right.
 
@@ -117,8 +147,8 @@ def pad(sequences: Sequences | Iterable[Iterable[int]], max_len: int) -> torch.T
     column = np.arange(max(1, lengths.max(initial=1)))  # (T,)
     filled = column < lengths[:, None]  # (B, T)
     out = np.zeros(filled.shape, dtype=np.int64)
-    starts = sequences.offsets[1:] - lengths
-    out[filled] = sequences.items[(starts[:, None] + column)[filled]]
+    starts = sequences.ends - lengths
+    out[filled] = sequences.shared_items[(starts[:, None] + column)[filled]]
     return torch.from_numpy(out)
 
 
@@ -143,6 +173,11 @@ def length_batches(
     rows = rows[np.argsort(lengths[rows], kind="stable")]
     batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
     return batches if generator is None else [batches[b] for b in generator.permutation(len(batches))]
+
+
+def _offsets(lengths: Sequence[int] | np.ndarray) -> np.ndarray:
+    """0 and the running sum of the lengths, (S+1,) int64."""
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
 def _join(parts: list[np.ndarray], dtype: type) -> np.ndarray:

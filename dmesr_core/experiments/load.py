@@ -88,7 +88,7 @@ def subsample_training(split: Split, share: float, seed: int = 0) -> Split:
     if share == 1:
         return split
     order = np.random.default_rng(seed).permutation(len(split.train))
-    train = split.train.take(np.sort(order[: max(1, round(share * len(order)))]))
+    train = split.train.take(np.sort(order[: max(1, round(share * len(order)))])).packed()
     return replace(split, train=train, train_counts=np.bincount(train.items, minlength=split.n_items + 1))
 
 
