@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.peers.instruments import peak_megabytes
-from dmesr_core.data import datasets
+from dmesr_core.data.datasets import load_dataset
 from dmesr_core.data.interactions import Interactions
 from dmesr_core.data.sequences import Split, length_batches, pad
 from dmesr_core.evaluation.ranking import EvalSettings, Scorer, _each_batch, rank_cases, top_k
@@ -86,7 +86,7 @@ def paired(above: Sequence[float], below: Sequence[float]) -> dict[str, float]:
 
 def small_split(options: Options) -> Split:
     """The Bazaar's."""
-    return datasets.load("bazaar", options.profile, 0).interactions.leave_one_out()
+    return load_dataset("bazaar", profile=options.profile).interactions.leave_one_out()
 
 
 def large_split(options: Options) -> Split:

@@ -10,7 +10,7 @@ import numpy as np
 
 from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.data.csv_files import read_table
-from dmesr_core.data.log_columns import as_seconds, as_series, check_unknown, number_items, number_users
+from dmesr_core.data.log_columns import as_series, check_unknown_items, number_items, number_users, parse_times
 from dmesr_core.data.sequences import Cases, Sequences, Split, length_batches, pad
 from dmesr_core.errors import DataError, SettingsError
 
@@ -66,11 +66,11 @@ class Interactions:
         if len(users) == 0:
             raise DataError(f"{where}: there are no events")
         user, user_ids = number_users(users, where)
-        time = as_seconds(times, where)
+        time = parse_times(times, where)
         item = number_items(items, catalogue)
         unknown = item == 0
         if unknown.any():
-            check_unknown(items, unknown, on_unknown, where)
+            check_unknown_items(items, unknown, on_unknown, where)
             user, item, time = user[~unknown], item[~unknown], time[~unknown]
         order = np.argsort(user, kind="stable")
         user, item, time = user[order], item[order], time[order]

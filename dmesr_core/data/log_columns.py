@@ -42,7 +42,7 @@ def number_items(items: pd.Series, catalogue: Catalogue | int) -> np.ndarray:
     return np.append(numbers, 0).astype(np.int64)[codes]  # the code -1 (lacking) finds the last one
 
 
-def check_unknown(items: pd.Series, unknown: np.ndarray, on_unknown: str, where: str) -> None:
+def check_unknown_items(items: pd.Series, unknown: np.ndarray, on_unknown: str, where: str) -> None:
     """Raise if some (on_unknown "error") or all items are `unknown` (n,) to the catalogue."""
     if on_unknown == "drop" and not unknown.all():
         return
@@ -58,7 +58,7 @@ def check_unknown(items: pd.Series, unknown: np.ndarray, on_unknown: str, where:
     )
 
 
-def as_seconds(times: pd.Series, where: str) -> np.ndarray:
+def parse_times(times: pd.Series, where: str) -> np.ndarray:
     """Times (n,) float64, all finite. A column is read as numbers or as dates, whichever most rows are."""
     if pd.api.types.is_datetime64_any_dtype(times):
         return _checked(_since_1970(times), times, where)

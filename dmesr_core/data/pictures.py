@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image, ImageOps
 
 from dmesr_core.errors import DataError, SettingsError
 
@@ -17,16 +17,6 @@ from dmesr_core.errors import DataError, SettingsError
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 # Only plain pictures: Pillow would start other programs for some formats (PostScript).
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-# EXIF orientation -> what sets the picture upright.
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 MAX_PIXELS = 64_000_000  # 192 MB once decoded; a small file can claim to hold far more ("decompression bomb")
 
 
@@ -63,20 +53,18 @@ def bounded_rgb(image: Image.Image, max_side: int = 512) -> Image.Image:
     """Any Pillow picture as a new RGB picture, upright, no side longer than `max_side`, transparency on white."""
     if max_side < 1:
         raise SettingsError(f"max_side must be at least 1 pixel, got {max_side}")
-    turn = _TURNS.get(_orientation(image))  # read first: conversions drop it
-    picture = _to_rgb(image)
+    picture = _to_rgb(_upright(image))
     picture.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
-    if turn is not None:
-        picture = picture.transpose(turn)
     picture.info = {}  # colour profiles, comments and EXIF are of no use further on
     return picture
 
 
-def _orientation(image: Image.Image) -> int:
+def _upright(image: Image.Image) -> Image.Image:
+    """The picture turned as its EXIF orientation says."""
     try:
-        return image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # damaged notes are no reason to lose a good picture
-        return 1
+        return ImageOps.exif_transpose(image)
+    except Exception:  # damaged EXIF data is no reason to lose a good picture
+        return image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -1,4 +1,4 @@
-"""A log as one line per user, the form in which the Amazon reviews are often handed on."""
+"""A sequence file: one line per user, `user item item ...`, a common format of the Amazon reviews."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dmesr_core.errors import DataError
 _FORM = "wanted one user per line, `user item item ...`, all as whole numbers"
 
 
-def load_user_lines(file: Path) -> Interactions:
+def load_sequence_file(file: Path) -> Interactions:
     """The log of a file of lines `user item item ...`: items as numbers 1..N, in the order of time.
 
     Raises:

@@ -68,15 +68,15 @@ class Sequences:
 
     @property
     def items(self) -> np.ndarray:
-        """The items of all sequences, one after the other, (sum of lengths,) int64; a copy unless stored like this.
+        """The items of all sequences, one after the other, (sum of lengths,) int64; a copy, unless they are packed.
 
-        For overlapping spans this may be far larger than what is stored: `chunked_items` needs no such memory.
+        Where spans overlap, this may be far larger than what is stored; `chunked_items` needs no such memory.
         """
         return (self if self._is_packed() else self.packed()).shared_items
 
     @property
     def times(self) -> np.ndarray:
-        """The times of all sequences, one after the other, (sum of lengths,) float64; a copy unless stored like this."""
+        """The times of all sequences, one after the other, (sum of lengths,) float64; a copy, unless packed."""
         return (self if self._is_packed() else self.packed()).shared_times
 
     def chunked_items(self) -> Chunked:
@@ -84,7 +84,7 @@ class Sequences:
         return Chunked(self.shared_items.dtype, (int(self.lengths.sum()),), iter(self))
 
     def packed(self) -> Sequences:
-        """The same sequences in arrays of their own, one after the other, without gaps."""
+        """The same sequences, copied to new arrays, one after the other without gaps."""
         offsets = self.offsets
         where = np.repeat(self.starts - offsets[:-1], self.lengths) + np.arange(offsets[-1])
         return Sequences(self.shared_items[where], self.shared_times[where], offsets[:-1], offsets[1:])

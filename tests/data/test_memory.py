@@ -46,7 +46,7 @@ def test_split_by_time_and_evaluation_of_a_user_with_100_000_events():
         split = one_user(100_000).global_time()
         assert len(split.valid) == len(split.test) == 10_000
         assert split.test.histories.lengths.sum() == sum(range(90_000, 100_000))
-        some = np.arange(0, 10_000, 80)
+        some = np.arange(0, 10_000, 40)
         test = split.test
         cases = Cases(test.histories.take(some), test.targets[some], test.times[some], test.users[some])
         result = evaluate_cases(popularity_scorer(split.train_counts), cases, split.n_items)

@@ -7,6 +7,7 @@ the pattern's phase vary; the silhouette comes from `silhouettes`, the rest from
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw
@@ -14,6 +15,7 @@ from PIL import Image, ImageChops, ImageDraw
 from dmesr_core.data.bazaar.facts import COLOURS, PATTERNS
 from dmesr_core.data.bazaar.silhouettes import SILHOUETTES, Part
 from dmesr_core.errors import SettingsError
+from dmesr_core.provenance import hash_of_statements
 
 SUPERSAMPLE = 3
 # Neutral paints (RGB): none of them is close to a product colour on a large area.
@@ -27,6 +29,13 @@ PAINTS = {
 GROUNDS = ((250, 243, 230), (240, 244, 248), (246, 240, 246), (240, 246, 238), (250, 240, 236), (244, 242, 236))
 CREAM = (255, 250, 240)
 BLACK = (30, 24, 34)
+
+
+def drawing_version() -> str:
+    """Hash of the code that decides what a picture looks like, without comments: pictures of another one are stale."""
+    here = Path(__file__).parent
+    names = ("drawing.py", "silhouettes.py", "facts.py")
+    return hash_of_statements((here / name).read_text(encoding="utf-8") for name in names)
 
 
 def _mix(a: tuple, b: tuple, share: float) -> tuple[int, int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from dmesr_core.data.bazaar.drawing import draw
+from dmesr_core.data.bazaar.drawing import draw, drawing_version
 from dmesr_core.data.bazaar.facts import Facts, sample_facts
 from dmesr_core.data.bazaar.shoppers import Process, ShopperSettings, make_process
 from dmesr_core.data.bazaar.words import write
@@ -104,15 +103,9 @@ def make_world(
 
 def _check_folder(folder: Path, n_items: int, seed: int) -> None:
     """Pictures of another world in the folder would silently be taken for this one's: start over then."""
-    stamp, want = folder / "world.json", {"n_items": n_items, "seed": seed, "drawing": _drawing_version()}
+    stamp, want = folder / "world.json", {"n_items": n_items, "seed": seed, "drawing": drawing_version()}
     if stamp.exists() and json.loads(stamp.read_text()) != want:
         for old in folder.glob("*.png"):
             old.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     stamp.write_text(json.dumps(want))
-
-
-def _drawing_version() -> str:
-    """A picture of the drawing code: a changed drawer draws anew."""
-    here = Path(__file__).parent
-    return hashlib.sha256(b"".join((here / f).read_bytes() for f in ("drawing.py", "silhouettes.py"))).hexdigest()[:16]

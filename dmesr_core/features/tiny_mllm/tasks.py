@@ -17,9 +17,8 @@ from numpy.lib.format import open_memmap
 from PIL import Image
 from tqdm import tqdm
 
-from dmesr_core.data import bazaar
 from dmesr_core.data.bazaar import words
-from dmesr_core.data.bazaar.drawing import draw
+from dmesr_core.data.bazaar.drawing import draw, drawing_version
 from dmesr_core.data.bazaar.facts import (
     ALL_MATERIALS,
     BRANDS,
@@ -106,7 +105,7 @@ def pictures(split: str, n: int, seed: int, folder: Path, progress: bool = True)
     """Draw `n` pictures of a split into `folder`, or open them if an earlier call has drawn them."""
     folder.mkdir(parents=True, exist_ok=True)
     facts = sample_facts_of(split, n, seed)
-    stamp = hashlib.sha256(json.dumps(facts).encode() + _drawing_code()).hexdigest()[:12]
+    stamp = hashlib.sha256((json.dumps(facts) + drawing_version()).encode()).hexdigest()[:12]
     path = folder / f"pictures-{split}-{stamp}.npy"
     if not path.exists():
         partial = path.with_suffix(".partial")
@@ -118,12 +117,6 @@ def pictures(split: str, n: int, seed: int, folder: Path, progress: bool = True)
         pixels.flush()
         partial.rename(path)
     return Pictures(np.load(path, mmap_mode="r"), facts)
-
-
-def _drawing_code() -> bytes:
-    """The source of what draws: a change there makes stored pictures stale."""
-    here = Path(bazaar.__file__).parent
-    return b"".join((here / name).read_bytes() for name in ("drawing.py", "silhouettes.py", "facts.py"))
 
 
 def caption(facts: dict[str, str]) -> str:
