@@ -1,4 +1,4 @@
-"""Sequences of items and what training and evaluation need of them: splits, padded tensors, batches."""
+"""Sequences of items, splits into training sequences and cases, padded tensors, batches."""
 
 from __future__ import annotations
 
@@ -109,12 +109,12 @@ class Sequences:
 
 @dataclass(frozen=True, eq=False)
 class Cases:
-    """C questions of the kind "after this history, which item comes next?" and their answers."""
+    """C cases of next-item prediction: a history, and the item that came next (the target)."""
 
-    histories: Sequences  # C of them
+    histories: Sequences  # C sequences
     targets: np.ndarray  # (C,) int64, the item that came next
-    times: np.ndarray  # (C,) float64, when it came
-    users: np.ndarray  # (C,) int64, whose history it is (users as in the `Interactions`)
+    times: np.ndarray  # (C,) float64, when it happened
+    users: np.ndarray  # (C,) int64, the user of each case (numbered as in the `Interactions`)
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -122,22 +122,22 @@ class Cases:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """What to learn from and what to be asked: made by `Interactions.leave_one_out` or `.global_time`."""
+    """Training sequences, validation and test cases; made by `Interactions.leave_one_out` or `.global_time`."""
 
     train: Sequences
-    valid: Cases  # for choosing: early stopping, settings
-    test: Cases  # for reporting, once
+    valid: Cases  # for early stopping and the choice of settings
+    test: Cases  # for the reported metrics only
     n_items: int
     train_counts: np.ndarray  # (N+1,) int64, how often each item occurs in training; index 0 (padding) is 0
     name: str  # "leave-one-out" or "global-time"
-    report: dict[str, float] = field(default_factory=dict)  # what was counted while splitting
+    report: dict[str, float] = field(default_factory=dict)  # counts made while splitting
 
 
 def pad(sequences: Sequences | Iterable[Iterable[int]], max_len: int) -> torch.Tensor:
     """A batch of sequences as one tensor (B, T) int64, padded with 0 on the right.
 
-    Of a sequence longer than `max_len` the last `max_len` items are kept; T is the longest in the batch (at
-    least 1, so that a batch of empty histories is a column of padding).
+    Only the last `max_len` items of a sequence are kept. T is the largest length in the batch, at least 1 (a batch
+    of empty histories is one column of padding).
     """
     if max_len < 1:
         raise SettingsError(f"max_len must be at least 1, got {max_len}")
@@ -155,10 +155,10 @@ def pad(sequences: Sequences | Iterable[Iterable[int]], max_len: int) -> torch.T
 def length_batches(
     lengths: np.ndarray, batch_size: int, generator: np.random.Generator | torch.Generator | None = None
 ) -> list[np.ndarray]:
-    """Batches of row numbers such that the sequences in a batch are about equally long (little padding).
+    """Batches of row numbers; the sequences of a batch have similar lengths, which saves padding.
 
-    Each row occurs exactly once. With a generator, rows of one length are mixed and the batches come in random
-    order; without, the order is fixed: short to long, equals as given.
+    Each row occurs exactly once. With a generator, rows of equal length and the order of the batches are shuffled;
+    without, rows are sorted by length, and equal lengths keep their order.
 
     Raises:
         SettingsError: `batch_size` below 1.
