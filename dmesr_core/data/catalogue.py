@@ -20,11 +20,9 @@ import numpy as np
 import pandas as pd
 
 from dmesr_core.data.csv_files import clean_id, name_rows, read_table, rows_where
-from dmesr_core.data.pictures import PICTURE_ENDINGS, bounded_rgb, open_picture
+from dmesr_core.data.pictures import PICTURE_ENDINGS
 from dmesr_core.errors import DataError
-
-__all__ = ["MAX_TEXT", "Catalogue", "Item", "bounded_rgb", "find_pictures", "join_words", "open_picture",
-           "read_catalogue", "write_catalogue"]  # fmt: skip
+from dmesr_core.files import write_atomically
 
 MAX_TEXT = 20_000  # characters; longer texts are cut: no encoder of this package reads that far
 _FACT = "fact:"  # prefix of the columns of items.csv that hold known facts
@@ -224,10 +222,9 @@ def write_catalogue(folder: str | Path, catalogue: Catalogue) -> None:
     table = pd.DataFrame({"id": catalogue.ids, "title": catalogue.titles, "text": catalogue.texts, "picture": names})
     for name, values in (catalogue.facts or {}).items():
         table[_FACT + name] = values
-    unfinished = folder / "items.csv.tmp"
     # quote all cells: otherwise a carriage return in a text would end the row
-    table.to_csv(unfinished, index=False, quoting=csv.QUOTE_ALL, lineterminator="\n", encoding="utf-8")
-    unfinished.replace(folder / "items.csv")
+    content = table.to_csv(index=False, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    write_atomically(folder / "items.csv", content.encode("utf-8"))
 
 
 def _clean_ids(ids: Sequence) -> tuple[str, ...]:

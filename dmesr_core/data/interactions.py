@@ -11,10 +11,8 @@ import numpy as np
 from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.data.csv_files import read_table
 from dmesr_core.data.log_columns import as_series, check_unknown_items, number_items, number_users, parse_times
-from dmesr_core.data.sequences import Cases, Sequences, Split, length_batches, pad
+from dmesr_core.data.sequences import Cases, Sequences, Split
 from dmesr_core.errors import DataError, SettingsError
-
-__all__ = ["Cases", "Interactions", "Sequences", "Split", "keep_core", "length_batches", "pad", "read_interactions"]
 
 
 @dataclass(frozen=True, eq=False)

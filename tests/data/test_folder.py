@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dmesr_core.data.catalogue import open_picture
 from dmesr_core.data.folder import load_folder
+from dmesr_core.data.pictures import open_picture
 from dmesr_core.errors import DataError
 
 ITEMS = "id,title,text\n0,Red cup,A cup.\nb,Tasse bleue,Für Tee ☕\nc,كوب أخضر,\n"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dmesr_core.data.catalogue import open_picture
 from dmesr_core.data.movielens import load_movielens
+from dmesr_core.data.pictures import open_picture
 from dmesr_core.errors import DataError, SettingsError
 
 MOVIES = (
