@@ -87,10 +87,10 @@ def write_bazaar() -> Path:
     """The Bazaar's sequences in the format of the other data sets, without items that do not occur."""
     import numpy as np
 
-    from dmesr_core.data import datasets
+    from dmesr_core.data.datasets import load_dataset
 
     path = PLACE / "data" / "bazaar.txt"
-    histories = [h for h in datasets.load("bazaar", "cpu", 0).interactions.histories() if len(h) >= 3]
+    histories = [h for h in load_dataset("bazaar", profile="cpu").interactions.histories() if len(h) >= 3]
     numbers = {item: number for number, item in enumerate(np.unique(np.concatenate(histories)), start=1)}
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = (" ".join(map(str, [user, *(numbers[i] for i in h)])) for user, h in enumerate(histories, start=1))

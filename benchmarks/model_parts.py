@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from benchmarks.measuring import alternate, extra_megabytes, now, paired, square_flops, timed
 from benchmarks.peers.instruments import peak_megabytes
 from dmesr_core.book.narration.speed.rows import spread_of
-from dmesr_core.data import datasets
+from dmesr_core.data.datasets import load_dataset
 from dmesr_core.data.interactions import Interactions
 from dmesr_core.data.sequences import Split
 from dmesr_core.evaluation.ranking import EvalSettings, Scorer, _each_batch, rank_cases, top_k
@@ -51,7 +51,7 @@ class Options:
 
 def small_split(options: Options) -> Split:
     """The Bazaar's."""
-    return datasets.load("bazaar", options.profile, 0).interactions.leave_one_out()
+    return load_dataset("bazaar", profile=options.profile).interactions.leave_one_out()
 
 
 def large_split(options: Options) -> Split:

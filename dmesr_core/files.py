@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,12 +30,21 @@ def write_atomically(file: Path, data: bytes) -> None:
         raise
 
 
-def digest(*arrays: np.ndarray) -> str:
-    """Hash of arrays: of what they hold, and as which type and in which shape."""
+class Chunked(NamedTuple):
+    """An array that is too large for memory, given as consecutive chunks of its flat values."""
+
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    chunks: Iterable[np.ndarray]
+
+
+def digest(*arrays: np.ndarray | Chunked) -> str:
+    """Hash of the type, shape and values of arrays; a chunked array has the same hash as the whole one."""
     seen = hashlib.sha256()
     for array in arrays:
         seen.update(f"{array.dtype}{array.shape}".encode())
-        seen.update(np.ascontiguousarray(array).tobytes())
+        for chunk in array.chunks if isinstance(array, Chunked) else (array,):
+            seen.update(np.ascontiguousarray(chunk).tobytes())
     return seen.hexdigest()
 
 

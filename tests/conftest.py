@@ -1,4 +1,4 @@
-"""What several test files share: small folders of data, and the way to the trial data."""
+"""Fixtures of several test files: small catalogues and folders of data, and the folder of real data sets."""
 
 from __future__ import annotations
 

@@ -49,10 +49,11 @@ class Chapter:
 
     def dataset(self) -> Dataset:
         """The catalogue and the log; made or read when first asked for, then the same object."""
-        from dmesr_core.data import datasets
+        from dmesr_core.data.datasets import load_dataset
 
         if self._dataset is None:
-            self._dataset = datasets.load(self.data, self.profile.name, self.seed, self.data_dir or None)
+            folder = self.data_dir or None
+            self._dataset = load_dataset(self.data, folder, profile=self.profile.name, seed=self.seed)
         return self._dataset
 
     def model(self) -> MLLM:
@@ -68,7 +69,7 @@ class Chapter:
         """
         from dmesr_core.features.extract import extract_features
 
-        return extract_features((dataset or self.dataset()).catalogue, self.mllm)
+        return extract_features((dataset or self.dataset()).require_catalogue(), self.mllm)
 
     def glue(self, name: str, value: Any, fmt: str = "") -> None:
         """Keep a number and make it available to the prose, where ``{glue:text}`name` `` stands for it.
@@ -120,13 +121,15 @@ def start(
     Raises:
         SettingsError: an unknown profile or data, or a data set without its folder.
     """
-    from dmesr_core.data import datasets
+    from dmesr_core.data.datasets import DATASETS
     from dmesr_core.plots import style
 
     chosen = profiles.get((os.environ.get("DMESR_PROFILE") or profile) if profile == "cpu" else profile)
-    if data not in datasets.SOURCES:
-        raise SettingsError(f"unknown data {data!r}: choose one of {', '.join(datasets.SOURCES)}")
-    if data != "bazaar" and not (data_dir and Path(data_dir).is_dir()):
+    # Chapters look at pictures and texts, and are as large as their profile says.
+    choices = [name for name, spec in DATASETS.items() if spec.has_catalogue and spec.size is None]
+    if data not in choices:
+        raise SettingsError(f"unknown data {data!r}: choose one of {', '.join(choices)}")
+    if DATASETS[data].needs_folder and not (data_dir and Path(data_dir).is_dir()):
         raise SettingsError(f"data {data!r} needs data_dir, the folder that holds it; got {data_dir!r}")
     style.style()
     return Chapter(name, chosen, data, str(data_dir), mllm, int(seed))

@@ -1,1 +1,1 @@
-"""Data: catalogues, pictures, logs of events, and where they come from."""
+"""Data: catalogues of items, their pictures, logs of events, and the data sets that they are loaded from."""

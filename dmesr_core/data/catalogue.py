@@ -1,4 +1,4 @@
-"""A catalogue: what is known about each item - a title, a text, a picture - checked when it comes in.
+"""A catalogue: title, text and picture of each item, checked on input.
 
 Item numbers run from 1 to N; 0 is padding, everywhere, and never an item. External ids are strings, so the
 external id "0" is an id like any other.
@@ -20,14 +20,12 @@ import numpy as np
 import pandas as pd
 
 from dmesr_core.data.csv_files import clean_id, name_rows, read_table, rows_where
-from dmesr_core.data.pictures import PICTURE_ENDINGS, bounded_rgb, open_picture
+from dmesr_core.data.pictures import PICTURE_ENDINGS
 from dmesr_core.errors import DataError
-
-__all__ = ["MAX_TEXT", "Catalogue", "Item", "bounded_rgb", "find_pictures", "join_words", "open_picture",
-           "read_catalogue", "write_catalogue"]  # fmt: skip
+from dmesr_core.files import write_atomically
 
 MAX_TEXT = 20_000  # characters; longer texts are cut: no encoder of this package reads that far
-_FACT = "fact:"  # items.csv columns that start so hold known facts
+_FACT = "fact:"  # prefix of the columns of items.csv that hold known facts
 
 
 class Item(NamedTuple):
@@ -43,9 +41,9 @@ class Item(NamedTuple):
 class Catalogue:
     """N items in a fixed order; item number k (1..N) is row k - 1 of every field.
 
-    Checked and cleaned on entry: ids become strings without spaces around them; titles and texts longer than
-    `MAX_TEXT` are cut. Pictures are paths that nobody has opened yet; a file may turn out to be missing or
-    broken when it is (`open_picture`).
+    Checked and cleaned on input: ids become strings without surrounding spaces; titles and texts longer than
+    `MAX_TEXT` are cut. Pictures are paths only; whether the file exists and can be read shows when it is opened
+    (`open_picture`).
 
     Raises:
         DataError: no items, fields of different lengths, an id that is empty, NaN or used twice.
@@ -56,7 +54,7 @@ class Catalogue:
     texts: tuple[str, ...]  # may be ""
     pictures: tuple[Path | None, ...]  # None: the item has no picture
     facts: dict[str, tuple[str, ...]] | None = None  # known truth: name of the fact -> N values (Bazaar only)
-    report: dict[str, int] = field(default_factory=dict)  # what was counted on entry; the givers' counts are kept
+    report: dict[str, int] = field(default_factory=dict)  # counts made on input, added to those that are passed in
 
     def __post_init__(self) -> None:
         n = len(self.ids)
@@ -75,7 +73,7 @@ class Catalogue:
             "no_picture": sum(p is None for p in pictures),
             "empty_title": titles.count(""),
             "empty_text": texts.count(""),
-            # what was cut before (a subset of a catalogue) stays counted
+            # a subset of a catalogue keeps the counts of what was cut before
             "long_title_cut": titles_cut + self.report.get("long_title_cut", 0),
             "long_text_cut": texts_cut + self.report.get("long_text_cut", 0),
         }
@@ -118,12 +116,12 @@ class Catalogue:
         return pd.Index(self.ids, dtype=object)
 
     def words(self, k: int) -> str:
-        """The words of item `k` as the text view and the text encoder read them: "title. text"."""
+        """Title and text of item `k` as the text view and the text encoder read them: "title. text"."""
         item = self.item(k)
         return join_words(item.title, item.text)
 
     def subset(self, item_numbers: Iterable[int]) -> Catalogue:
-        """The items with these numbers, in this order, numbered anew from 1."""
+        """The items with these numbers, in this order, renumbered from 1."""
         rows = [int(k) - 1 for k in item_numbers]
         if rows and (min(rows) < 0 or max(rows) >= len(self)):
             raise DataError(f"subset: item numbers must lie in 1..{len(self):,}, got {min(rows) + 1}..{max(rows) + 1}")
@@ -138,7 +136,7 @@ class Catalogue:
 
 
 def join_words(title: str, text: str) -> str:
-    """ "title. text", without a second full stop, and without a stop when one of them is empty."""
+    """ "title. text", without a second full stop, and without any if one of them is empty."""
     title, text = title.strip(), text.strip()
     if not (title and text):
         return title or text
@@ -148,14 +146,14 @@ def join_words(title: str, text: str) -> str:
 def read_catalogue(folder: str | Path) -> Catalogue:
     """Read `folder/items.csv` and find the pictures in `folder/pictures/`.
 
-    Columns: `id`, `title`, `text`, and, if wanted, `picture`: a file name within `pictures/`, empty for an item
+    Columns: `id`, `title`, `text`, and optionally `picture`: a file name within `pictures/`, empty for an item
     without one. Without that column the picture of item x is `pictures/x.jpg`, `.png`, `.webp` and so on.
-    Columns called `fact:<name>` are read as known facts. A picture that is named but not there is counted
-    (`picture_not_found`) and keeps its path, so that whoever opens it can say which one is lacking.
+    Columns called `fact:<name>` are read as known facts. A picture that is named but does not exist is counted
+    (`picture_not_found`) and keeps its path, so that opening it gives an error with its name.
 
     Raises:
-        DataError: the file cannot be read or lacks a column, a bad id (see `Catalogue`), or a picture whose
-            name leads out of `pictures/`.
+        DataError: the file cannot be read or lacks a column, an invalid id (see `Catalogue`), or a picture outside
+            `pictures/`.
     """
     folder = Path(folder)
     table = read_table(folder / "items.csv", ("id", "title", "text"))
@@ -169,22 +167,22 @@ def read_catalogue(folder: str | Path) -> Catalogue:
         found = find_pictures(root)
         pictures = [found.get(id) for id in ids]
     facts = {name[len(_FACT) :]: tuple(table[name]) for name in table.columns if name.startswith(_FACT)}
-    lost = sum(p is not None and not p.is_file() for p in pictures)
+    not_found = sum(p is not None and not p.is_file() for p in pictures)
     try:
         return Catalogue(tuple(ids), tuple(table["title"]), tuple(table["text"]), tuple(pictures), facts or None,
-                         {"picture_not_found": lost})  # fmt: skip
+                         {"picture_not_found": not_found})  # fmt: skip
     except DataError as error:
         raise DataError(f"{folder / 'items.csv'}: {error}") from None
 
 
 def find_pictures(folder: str | Path) -> dict[str, Path]:
-    """Pictures in a folder by their name without ending; of several endings the first of `PICTURE_ENDINGS`."""
+    """Pictures in a folder, by file name without its ending; of several the first in `PICTURE_ENDINGS`."""
     folder = Path(folder)
     found: dict[str, tuple[int, Path]] = {}
     if folder.is_dir():
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
             stem, ending = os.path.splitext(entry.name)
-            if ending.lower() not in PICTURE_ENDINGS or (entry.is_symlink() and _leads_out(folder, Path(entry.path))):
+            if ending.lower() not in PICTURE_ENDINGS or (entry.is_symlink() and _is_outside(folder, Path(entry.path))):
                 continue
             rank = PICTURE_ENDINGS.index(ending.lower())
             if stem not in found or rank < found[stem][0]:
@@ -193,9 +191,9 @@ def find_pictures(folder: str | Path) -> dict[str, Path]:
 
 
 def write_catalogue(folder: str | Path, catalogue: Catalogue) -> None:
-    """Write `folder/items.csv` (at once or not at all) and copy pictures that lie elsewhere to `folder/pictures/`.
+    """Write `folder/items.csv` (atomically) and copy pictures from elsewhere to `folder/pictures/`.
 
-    `read_catalogue` gives the same items back.
+    `read_catalogue` reads the same items again.
 
     Raises:
         DataError: a picture cannot be copied; names the item and the file.
@@ -210,7 +208,7 @@ def write_catalogue(folder: str | Path, catalogue: Catalogue) -> None:
         if path is None or here:
             names.append("" if path is None else path.absolute().relative_to(root.absolute()).as_posix())
             continue
-        name = f"{k:06d}{path.suffix}"  # ids may hold characters that no file name can
+        name = f"{k:06d}{path.suffix}"  # ids may hold characters that file names may not
         while name in taken:
             name = f"_{name}"
         taken.add(name)
@@ -224,10 +222,9 @@ def write_catalogue(folder: str | Path, catalogue: Catalogue) -> None:
     table = pd.DataFrame({"id": catalogue.ids, "title": catalogue.titles, "text": catalogue.texts, "picture": names})
     for name, values in (catalogue.facts or {}).items():
         table[_FACT + name] = values
-    unfinished = folder / "items.csv.tmp"
-    # all quoted: a lone carriage return within a text would end the row otherwise
-    table.to_csv(unfinished, index=False, quoting=csv.QUOTE_ALL, lineterminator="\n", encoding="utf-8")
-    unfinished.replace(folder / "items.csv")
+    # quote all cells: otherwise a carriage return in a text would end the row
+    content = table.to_csv(index=False, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    write_atomically(folder / "items.csv", content.encode("utf-8"))
 
 
 def _clean_ids(ids: Sequence) -> tuple[str, ...]:
@@ -246,14 +243,14 @@ def _clean_ids(ids: Sequence) -> tuple[str, ...]:
 
 
 def _clean_texts(texts: Sequence, what: str, ids: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
-    """Texts with at most `MAX_TEXT` characters, and how many had to be cut."""
+    """Texts with at most `MAX_TEXT` characters, and how many were cut."""
     clean, cut = [], 0
     for id, text in zip(ids, texts, strict=True):
         text = "" if text is None or (isinstance(text, float) and math.isnan(text)) else text
         if not isinstance(text, str):
             raise DataError(f"item {id!r}: the {what} is not a string but {text!r}")
         cut += len(text) > MAX_TEXT
-        text = text[:MAX_TEXT].replace("\0", "")  # no reader of CSV files is sure what to do with these
+        text = text[:MAX_TEXT].replace("\0", "")  # CSV readers differ in how they treat null bytes
         try:
             text.encode("utf-8")
         except UnicodeEncodeError as error:
@@ -266,17 +263,17 @@ def _clean_texts(texts: Sequence, what: str, ids: tuple[str, ...]) -> tuple[tupl
 
 
 def _named_pictures(root: Path, names: list[str]) -> list[Path | None]:
-    """Paths of the pictures that the column `picture` names; names may not lead out of `root`."""
+    """Paths of the pictures in the column `picture`; none may lie outside `root`."""
     pictures: list[Path | None] = []
     for row, name in enumerate(names, start=1):
         if not name:
             pictures.append(None)
             continue
-        # Both ways of writing paths are looked at: a catalogue made here may be read on another system.
+        # Checked as Windows and as POSIX path: a catalogue may be read on another system than it was written on.
         windows = PureWindowsPath(name)
         outside = windows.drive or windows.root or PurePosixPath(name).is_absolute() or ".." in windows.parts
         path = root / name
-        if outside or "\0" in name or _leads_out(root, path):
+        if outside or "\0" in name or _is_outside(root, path):
             raise DataError(
                 f"{root.parent / 'items.csv'}: row {row}: the picture {name!r} leads out of {root}; "
                 "give the name of a file within that folder"
@@ -285,6 +282,6 @@ def _named_pictures(root: Path, names: list[str]) -> list[Path | None]:
     return pictures
 
 
-def _leads_out(root: Path, path: Path) -> bool:
-    """Whether `path`, links followed, lies outside the folder `root`."""
+def _is_outside(root: Path, path: Path) -> bool:
+    """Whether `path`, with links resolved, lies outside the folder `root`."""
     return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))

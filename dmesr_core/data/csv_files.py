@@ -1,6 +1,6 @@
-"""Reading a CSV file of somebody else's: every cell as text, every fault named by file and row.
+"""Reading CSV files: every cell as text, every error with file and row.
 
-Rows are numbered from 1 and the header is not counted, so that row 1 is the first item or event.
+Rows are numbered from 1 without the header, so row 1 is the first item or event.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ import pandas as pd
 from dmesr_core.errors import DataError
 
 
-def read_table(path: str | Path, wanted: Iterable[str], hint: str = "") -> pd.DataFrame:
+def read_table(path: str | Path, required: Iterable[str], hint: str = "") -> pd.DataFrame:
     """Read a UTF-8, comma-separated file with a header; all cells are strings, an empty cell is "".
 
-    Nothing is guessed: "NA", "nan" and "007" stay what they are (a film may be called "NaN").
+    No types are guessed: "NA", "nan" and "007" stay as they are (a film may be called "NaN").
 
     Args:
         path: the file.
-        wanted: names of the columns that must be there; others are read too.
-        hint: a sentence added to the message when a column is lacking.
+        required: names of the columns that must exist; all others are read too.
+        hint: a sentence added to the message about a missing file or column.
 
     Raises:
-        DataError: missing or unreadable file, not UTF-8, lacking columns, rows with too few or too many
-            cells, a quoted cell that never ends.
+        DataError: missing or unreadable file, not UTF-8, missing columns, rows with too few or too many
+            cells, a quoted cell without end.
     """
-    path, wanted = Path(path), list(wanted)
+    path, required = Path(path), list(required)
     try:
         with warnings.catch_warnings():  # pandas only warns when the first row is longer than the header
             warnings.simplefilter("error", pd.errors.ParserWarning)
@@ -41,7 +41,7 @@ def read_table(path: str | Path, wanted: Iterable[str], hint: str = "") -> pd.Da
     except UnicodeDecodeError:
         raise DataError(f"{path}: {_not_utf8(path)}; save the file as UTF-8") from None
     except pd.errors.EmptyDataError:
-        raise DataError(f"{path}: the file is empty; it needs a header with {_names(wanted)}") from None
+        raise DataError(f"{path}: the file is empty; it needs a header with {_names(required)}") from None
     except pd.errors.ParserWarning:
         raise DataError(f"{path}: row 1 has more cells than the header; quote cells that hold commas") from None
     except pd.errors.ParserError as error:
@@ -52,13 +52,13 @@ def read_table(path: str | Path, wanted: Iterable[str], hint: str = "") -> pd.Da
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
     table.columns = table.columns.str.strip()
-    lacking = [name for name in wanted if name not in table.columns]
-    if lacking:
+    missing = [name for name in required if name not in table.columns]
+    if missing:
         raise DataError(
-            f"{path}: lacks the column{'s' * (len(lacking) > 1)} {_names(lacking)}; "
-            f"found {_names(table.columns)}, wanted {_names(wanted)}. {hint}".rstrip()
+            f"{path}: lacks the column{'s' * (len(missing) > 1)} {_names(missing)}; "
+            f"found {_names(table.columns)}, wanted {_names(required)}. {hint}".rstrip()
         )
-    # pandas fills short rows with empty cells without a word, so a file that was cut off would pass.
+    # pandas fills short rows with empty cells without a warning, so a truncated file would pass.
     if len(table) and (table.iloc[:, -1] == "").any():
         short = _short_rows(path, len(table.columns))
         if short:
@@ -70,27 +70,27 @@ def read_table(path: str | Path, wanted: Iterable[str], hint: str = "") -> pd.Da
 
 
 def clean_id(value: object) -> str:
-    """An id as a string without spaces around it; "" stands for an id that is lacking (empty, None or NaN).
+    """An id as a string without surrounding spaces; "" for a missing id (empty, None or NaN).
 
-    Whole numbers that became floats on the way (5.0) are written as whole numbers again.
+    Whole numbers stored as floats (5.0) are written as whole numbers.
     """
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     text = str(value).strip()
-    return "" if text.lower() == "nan" else text  # what a lost number looks like once it was written as text
+    return "" if text.lower() == "nan" else text  # a missing number that was converted to text
 
 
 def name_rows(rows: Iterable[int], limit: int = 5) -> str:
-    """Say which rows: "row 3", or "rows 3, 7, 9, 12, 15 and 40 more"; `rows` are numbered from 1."""
+    """Rows in words: "row 3", or "rows 3, 7, 9, 12, 15 and 40 more"; `rows` are numbered from 1."""
     rows = [int(row) for row in rows]
     text = ("row " if len(rows) == 1 else "rows ") + ", ".join(map(str, rows[:limit]))
     return text + (f" and {len(rows) - limit:,} more" if len(rows) > limit else "")
 
 
 def rows_where(mask: np.ndarray) -> np.ndarray:
-    """Row numbers, counted from 1, at which the boolean array `mask` (n,) is true."""
+    """Row numbers, from 1, where the boolean array `mask` (n,) is true."""
     return np.flatnonzero(np.asarray(mask)) + 1
 
 
@@ -99,7 +99,7 @@ def _names(names: Iterable[str]) -> str:
 
 
 def _not_utf8(path: Path) -> str:
-    """Which line of the file holds the first byte that is not UTF-8."""
+    """Names the line with the first byte that is not UTF-8."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
@@ -110,10 +110,11 @@ def _not_utf8(path: Path) -> str:
 
 
 def _short_rows(path: Path, width: int) -> list[int]:
+    """Numbers of the rows with fewer than `width` cells."""
     limit = csv.field_size_limit(2**31 - 1)  # the default refuses cells of more than 131,072 characters
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = (row for row in csv.reader(file) if row)  # like pandas, pass over blank lines
+            rows = (row for row in csv.reader(file) if row)  # pandas skips blank lines, too
             next(rows)
             return [number for number, row in enumerate(rows, start=1) if len(row) < width]
     finally:

@@ -1,7 +1,10 @@
-"""Where data comes from. Each source gives a catalogue and the log of who bought what, when."""
+"""The data sets that the package knows by name: one table for chapters, experiments, the command line and users."""
 
 from __future__ import annotations
 
+import inspect
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,38 +14,159 @@ from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.data.folder import load_folder
 from dmesr_core.data.interactions import Interactions
 from dmesr_core.data.movielens import load_movielens
+from dmesr_core.data.sequence_file import load_sequence_file
 from dmesr_core.errors import SettingsError
 
-SOURCES = ("bazaar", "movielens", "folder")
+DATA_FOLDER = "DMESR_DATA"  # environment variable: a folder that holds the folders of data sets (`DatasetSpec.folder`)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A catalogue and its log, with the world behind it where there is one."""
+    """A log of events, with the catalogue of its items and the world that made it where there are any."""
 
     name: str
-    catalogue: Catalogue
+    catalogue: Catalogue | None  # None: nothing is known about the items but their numbers
     interactions: Interactions
     world: World | None = None  # Bazaar only
 
+    def require_catalogue(self) -> Catalogue:
+        """The catalogue.
 
-def load(
-    data: str = "bazaar", profile: str | None = None, seed: int = 0, data_dir: str | Path | None = None
+        Raises:
+            SettingsError: the data set has none.
+        """
+        if self.catalogue is None:
+            having = ", ".join(name for name, spec in DATASETS.items() if spec.has_catalogue)
+            raise SettingsError(f"data {self.name!r} has neither pictures nor texts; data that has them: {having}")
+        return self.catalogue
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """How the data set of one name is loaded: generated (the Bazaar) or read from a folder or file."""
+
+    name: str
+    # (path, options) -> catalogue and log, or the log alone; None: a Bazaar, which is generated
+    read: Callable[..., tuple[Catalogue, Interactions] | Interactions] | None = None
+    folder: str = ""  # its folder within the folder that `DMESR_DATA` names; "": it has no usual place
+    file: str = ""  # the file in that folder that is read; "": the folder itself
+    has_catalogue: bool = True
+    size: tuple[int, int] | None = None  # items and shoppers of a Bazaar; None: those of the profile
+
+    @property
+    def needs_folder(self) -> bool:
+        return self.read is not None
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options of `load_dataset` that this data set has: the keyword arguments of its reader."""
+        return () if self.read is None else tuple(inspect.signature(self.read).parameters)[1:]
+
+    def path(self, folder: str | Path | None) -> Path:
+        """The folder or file to read: below `folder`, else at its usual place.
+
+        Raises:
+            SettingsError: no folder is given and there is no usual place, or `DMESR_DATA` is not set.
+        """
+        if not folder and self.folder and os.environ.get(DATA_FOLDER):
+            folder = Path(os.environ[DATA_FOLDER]) / self.folder
+        if not folder:
+            other = f", or set {DATA_FOLDER} to the folder that holds {self.folder}/" if self.folder else ""
+            raise SettingsError(
+                f"data {self.name!r} is read from a folder or file: pass its path (--data-dir on the command line)"
+                f"{other}"
+            )
+        path = Path(folder)
+        return path / self.file if self.file and not path.is_file() else path
+
+
+DATASETS = {
+    spec.name: spec
+    for spec in (
+        DatasetSpec("bazaar"),
+        DatasetSpec("bazaar-sparse", size=(4_800, 3_000)),
+        DatasetSpec("movielens", load_movielens, "movielens_posters"),
+        DatasetSpec("folder", load_folder),
+        DatasetSpec("beauty", load_sequence_file, "sequences", "Beauty.txt", has_catalogue=False),
+        DatasetSpec("toys", load_sequence_file, "sequences", "Toys_and_Games.txt", has_catalogue=False),
+        DatasetSpec("sequences", load_sequence_file, has_catalogue=False),
+    )
+}
+
+
+def load_dataset(
+    name: str | Path,
+    folder: str | Path | None = None,
+    *,
+    profile: str | None = None,
+    seed: int = 0,
+    k_core: int | None = None,
+    min_rating: float | None = None,
+    on_unknown: str | None = None,
+    keep_bare: bool | None = None,
 ) -> Dataset:
-    """The data set called `data`, at the size of `profile` (the Bazaar) or as it is in `data_dir` (all others).
+    """The data set called `name`, or the one at a path: `load_dataset("bazaar")`, `load_dataset("my_shop")`.
+
+    An option that is None has the default of the data set's own reader: `load_movielens`, `load_folder`,
+    `load_sequence_file` (for `beauty`, `toys` and `sequences`, which have no catalogue).
+
+    Args:
+        name: a name in `DATASETS`; or the path of a folder (read as `folder`) or of a file (read as `sequences`).
+        folder: the folder or file to read; None: the usual place below the folder that the environment variable
+            `DMESR_DATA` names. The Bazaar is generated and takes none.
+        profile: the size of the Bazaar, see `profiles.get`; other data sets are read as they are.
+        seed: of the Bazaar.
+        k_core: drop users and items with fewer events.
+        min_rating: ignore ratings with fewer stars.
+        on_unknown: "error", or "drop" events whose item is not in the catalogue.
+        keep_bare: keep items without text or picture.
 
     Raises:
-        SettingsError: for an unknown name, or a source that needs `data_dir` and got none.
+        SettingsError: an unknown name, a folder that is lacking or not wanted, an option that the data set does not
+            have. DataError: what is read is wrong; names the file, the row or the id.
     """
-    if data not in SOURCES:
-        raise SettingsError(f"unknown data {data!r}: choose one of {', '.join(SOURCES)}")
-    if data == "bazaar":
-        size = profiles.get(profile)
-        folder = files.cache_dir() / "bazaar" / f"{size.n_items}-items-seed-{seed}"
-        world = make_world(size.n_items, size.n_shoppers, seed, folder)
-        return Dataset("bazaar", world.catalogue, world.interactions, world)
-    if not data_dir:
-        raise SettingsError(f"data {data!r} needs data_dir, the folder that holds it")
-    if data == "movielens":
-        return Dataset(data, *load_movielens(data_dir))
-    return Dataset(data, *load_folder(data_dir))
+    spec, folder = _find(name, folder)
+    given = {"k_core": k_core, "min_rating": min_rating, "on_unknown": on_unknown, "keep_bare": keep_bare}
+    options = {option: value for option, value in given.items() if value is not None}
+    if unknown := [option for option in options if option not in spec.options]:
+        known = f"it has {', '.join(spec.options)}" if spec.options else "it has none of these"
+        raise SettingsError(f"data {spec.name!r} has no option {', '.join(unknown)}: {known}")
+    if spec.read is None:
+        if folder:
+            raise SettingsError(f"data {spec.name!r} is generated and reads no folder: leave out {str(folder)!r}")
+        return _bazaar(spec, profile, seed)
+    loaded = spec.read(spec.path(folder), **options)
+    if isinstance(loaded, Interactions):
+        return Dataset(spec.name, None, loaded)
+    return Dataset(spec.name, *loaded)
+
+
+def dataset_spec(name: str) -> DatasetSpec:
+    """The entry of a name in `DATASETS`.
+
+    Raises:
+        SettingsError: an unknown name; lists those that there are.
+    """
+    if name not in DATASETS:
+        raise SettingsError(f"unknown data {name!r}: choose one of {', '.join(DATASETS)}")
+    return DATASETS[name]
+
+
+def _find(name: str | Path, folder: str | Path | None) -> tuple[DatasetSpec, str | Path | None]:
+    """The entry, and the folder or file to read, where `name` is the name of a data set or the path of one."""
+    if folder or (isinstance(name, str) and name in DATASETS):
+        return dataset_spec(str(name)), folder
+    path = Path(name)
+    if str(name) and (path.is_dir() or path.is_file()):
+        return DATASETS["folder" if path.is_dir() else "sequences"], path
+    raise SettingsError(
+        f"unknown data {str(name)!r}: choose one of {', '.join(DATASETS)}, or give the path of a folder or a file"
+    )
+
+
+def _bazaar(spec: DatasetSpec, profile: str | None, seed: int) -> Dataset:
+    """The Bazaar of the entry's size, else that of the profile; pictures are drawn once, into the cache folder."""
+    chosen = profiles.get(profile)
+    n_items, n_shoppers = spec.size or (chosen.n_items, chosen.n_shoppers)
+    world = make_world(n_items, n_shoppers, seed, files.cache_dir() / "bazaar" / f"{n_items}-items-seed-{seed}")
+    return Dataset(spec.name, world.catalogue, world.interactions, world)

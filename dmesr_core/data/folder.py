@@ -1,4 +1,4 @@
-"""Bring your own data: a folder with `items.csv`, `pictures/` and `interactions.csv`."""
+"""A folder of one's own data: `items.csv`, `pictures/` and `interactions.csv`."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from dmesr_core.errors import DataError
 def load_folder(folder: str | Path, k_core: int = 0, on_unknown: str = "error") -> tuple[Catalogue, Interactions]:
     """Read a catalogue and its log from `folder`.
 
-    - `items.csv`: columns id, title, text and, if wanted, picture (see `read_catalogue`);
-    - `pictures/`: the files that `picture` names, or `<id>.jpg`, `.png`, ...; items may do without;
+    - `items.csv`: columns id, title, text and optionally picture (see `read_catalogue`);
+    - `pictures/`: the files named in `picture`, or `<id>.jpg`, `.png`, ...; an item may have none;
     - `interactions.csv`: columns user, item (an id of `items.csv`), time (a number or an ISO date).
 
     Args:
-        k_core: drop users and items with fewer events; 0 keeps everything, items that nobody took included.
+        k_core: drop users and items with fewer events; 0 keeps everything, also items without events.
         on_unknown: "error", or "drop" events whose item is not in `items.csv`.
 
     Raises:
-        DataError: names the file, the row or the id that is wrong.
+        DataError: invalid data; names the file, the row or the id.
     """
     folder = Path(folder)
     if not folder.is_dir():

@@ -1,4 +1,4 @@
-"""Interactions: who took which item when - checked on entry, sorted by time, filtered and split."""
+"""Interactions: a log of (user, item, time) events, checked on input, sorted, filtered and split."""
 
 from __future__ import annotations
 
@@ -10,33 +10,31 @@ import numpy as np
 
 from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.data.csv_files import read_table
-from dmesr_core.data.log_columns import as_seconds, as_series, check_unknown, number_items, number_users
-from dmesr_core.data.sequences import Cases, Sequences, Split, cut_out, length_batches, pad
+from dmesr_core.data.log_columns import as_series, check_unknown_items, number_items, number_users, parse_times
+from dmesr_core.data.sequences import Cases, Sequences, Split
 from dmesr_core.errors import DataError, SettingsError
-
-__all__ = ["Cases", "Interactions", "Sequences", "Split", "keep_core", "length_batches", "pad", "read_interactions"]
 
 
 @dataclass(frozen=True, eq=False)
 class Interactions:
-    """n events, sorted by user, then time; events of one user at the same time keep the order they came in.
+    """n events, sorted by user, then time; events of one user at the same time keep their input order.
 
-    Made by `from_columns` or `read_interactions`, which check what comes in.
+    Made by `from_columns` or `read_interactions`, which check their input.
     """
 
     user: np.ndarray  # (n,) int64, 0..U-1
     item: np.ndarray  # (n,) int64, item numbers 1..N
-    time: np.ndarray  # (n,) float64, seconds or any other clock that only goes forward
+    time: np.ndarray  # (n,) float64, in seconds or any other unit
     user_ids: tuple[str, ...]  # external id of each user, length U
-    n_items: int  # N, the items of the catalogue (not all of them need to occur)
-    report: dict[str, int] = field(default_factory=dict)  # what was counted, see `from_columns`
+    n_items: int  # N, the size of the catalogue (not every item needs to occur)
+    report: dict[str, int] = field(default_factory=dict)  # counts, see `from_columns`
 
     @classmethod
     def from_columns(
         cls, users: Iterable, items: Iterable, times: Iterable, catalogue: Catalogue | int,
         on_unknown: str = "error", where: str = "interactions",
     ) -> Interactions:  # fmt: skip
-        """Events from three columns of one length, in any order.
+        """Events from three columns of equal length, in any order.
 
         Args:
             users: ids, strings or numbers.
@@ -44,8 +42,8 @@ class Interactions:
             times: numbers, numbers as text, dates (`datetime64`), or ISO dates as text; dates become seconds
                 since 1970 (UTC).
             catalogue: the catalogue, or the number of its items.
-            on_unknown: "error", or "drop" (and count) events whose item the catalogue does not have.
-            where: how messages call the data, such as a file name.
+            on_unknown: "error", or "drop" (and count) events whose item is not in the catalogue.
+            where: name of the data in messages, such as a file name.
 
         The report counts events, users, items (that occur), single_event_users, unsorted (events that come
         after a later one of the same user), tied_times (same user, same time as the event before), repeats
@@ -53,8 +51,8 @@ class Interactions:
 
         Raises:
             DataError: columns of different lengths, no events, unknown items, users without an id, times that
-                are lacking, infinite or no times at all. Names the rows, counted from 1.
-            SettingsError: `on_unknown` is something else.
+                are missing, infinite or cannot be read. Names the rows, from 1.
+            SettingsError: another value of `on_unknown`.
         """
         if on_unknown not in ("error", "drop"):
             raise SettingsError(f"on_unknown must be 'error' or 'drop', got {on_unknown!r}")
@@ -66,17 +64,17 @@ class Interactions:
         if len(users) == 0:
             raise DataError(f"{where}: there are no events")
         user, user_ids = number_users(users, where)
-        time = as_seconds(times, where)
+        time = parse_times(times, where)
         item = number_items(items, catalogue)
         unknown = item == 0
         if unknown.any():
-            check_unknown(items, unknown, on_unknown, where)
+            check_unknown_items(items, unknown, on_unknown, where)
             user, item, time = user[~unknown], item[~unknown], time[~unknown]
         order = np.argsort(user, kind="stable")
         user, item, time = user[order], item[order], time[order]
         unsorted = int(((user[1:] == user[:-1]) & (time[1:] < time[:-1])).sum())
         if unsorted:
-            order = np.lexsort((time, user))  # stable: ties keep the order they came in
+            order = np.lexsort((time, user))  # stable: ties keep their input order
             user, item, time = user[order], item[order], time[order]
         n_items = len(catalogue) if isinstance(catalogue, Catalogue) else int(catalogue)
         report = {"unsorted": unsorted, "unknown_items_dropped": int(unknown.sum())}
@@ -91,15 +89,16 @@ class Interactions:
 
     def histories(self) -> Sequences:
         """All events of each user, one sequence per user."""
-        return Sequences(self.item, self.time, self._offsets())
+        offsets = self._offsets()
+        return Sequences(self.item, self.time, offsets[:-1], offsets[1:])
 
     def k_core(self, k: int) -> Interactions:
-        """Drop users and items with fewer than `k` events until none is left; item numbers stay as they are.
+        """Drop users and items with fewer than `k` events, again and again until there are none.
 
-        Users are numbered anew. `keep_core` does the same and shrinks the catalogue with it.
+        Users are renumbered, items are not; `keep_core` renumbers items and reduces the catalogue as well.
 
         Raises:
-            DataError: nothing would be left.
+            DataError: no event is left.
         """
         keep = np.ones(len(self), bool)
         while True:
@@ -116,25 +115,25 @@ class Interactions:
         return kept
 
     def subset(self, item_numbers: Iterable[int]) -> Interactions:
-        """Events with these items only; items are numbered anew from 1 in the order given, as `Catalogue.subset` does.
+        """Events with these items only; items are renumbered from 1 in the order given, as `Catalogue.subset` does.
 
         Raises:
-            DataError: a number that is no item or comes twice, or no event left.
+            DataError: a number that is no item or occurs twice, or no event is left.
         """
         numbers = np.asarray(list(item_numbers), dtype=np.int64)
         if len(np.unique(numbers)) < len(numbers) or (
             len(numbers) and not 1 <= numbers.min() <= numbers.max() <= self.n_items
         ):
             raise DataError(f"subset: item numbers must be different and lie in 1..{self.n_items:,}")
-        anew = np.zeros(self.n_items + 1, np.int64)
-        anew[numbers] = np.arange(1, len(numbers) + 1)
-        renumbered = Interactions(self.user, anew[self.item], self.time, self.user_ids, len(numbers), self.report)
+        new_number = np.zeros(self.n_items + 1, np.int64)
+        new_number[numbers] = np.arange(1, len(numbers) + 1)
+        renumbered = Interactions(self.user, new_number[self.item], self.time, self.user_ids, len(numbers), self.report)
         return renumbered._keep(renumbered.item > 0)
 
     def leave_one_out(self, min_history: int = 1) -> Split:
         """The last event of each user is the test target, the one before it the validation target.
 
-        Users with fewer than `min_history` events before these two have no cases; all their events are for
+        Users with fewer than `min_history` events before these two have no cases; all their events are used for
         training.
 
         Raises:
@@ -144,32 +143,32 @@ class Interactions:
             raise SettingsError(f"min_history must be at least 1, got {min_history}")
         offsets, starts = self._offsets(), self._offsets()[:-1]
         lengths = np.diff(offsets)
-        asked = np.flatnonzero(lengths >= min_history + 2)  # users with cases
-        if len(asked) == 0:
+        with_cases = np.flatnonzero(lengths >= min_history + 2)  # users
+        if len(with_cases) == 0:
             raise DataError(f"no user has {min_history + 2} events or more (a history, a validation and a test item)")
         train_lengths = lengths.copy()
-        train_lengths[asked] -= 2
+        train_lengths[with_cases] -= 2
         return self._split(
             "leave-one-out",
-            cut_out(self.item, self.time, starts, train_lengths),
-            self._cases(offsets[asked + 1] - 2),
-            self._cases(offsets[asked + 1] - 1),
-            {"users_without_cases": self.n_users - len(asked)},
+            Sequences(self.item, self.time, starts, starts + train_lengths).packed(),
+            self._cases(offsets[with_cases + 1] - 2),
+            self._cases(offsets[with_cases + 1] - 1),
+            {"users_without_cases": self.n_users - len(with_cases)},
         )
 
     def global_time(self, valid: float = 0.1, test: float = 0.1, targets: str = "all", min_history: int = 1) -> Split:
-        """Train on what happened before one moment, validate up to a second one, test on what came after.
+        """Train on the events before one point in time, validate on those up to a second one, test on the rest.
 
-        No model sees the future of anybody. Each event after a moment is a case with all earlier events of its
-        user as history; events whose user has fewer than `min_history` of them are dropped and counted.
+        So no training event is later than a case. Each validation or test event is a case with all earlier events of
+        its user as history; cases with fewer than `min_history` earlier events are dropped and counted.
 
         Args:
-            valid, test: shares of all events; events at the very moment of a cut fall behind it.
+            valid, test: shares of all events; events exactly at a cut belong to the later part.
             targets: "all" events of a user in a period, or only the "first" or "last" one.
 
         Raises:
             DataError: a part would be empty.
-            SettingsError: shares or `targets` that make no sense.
+            SettingsError: shares out of range, another value of `targets`, `min_history` below 1.
         """
         if not (0 < valid < 1 and 0 < test < 1 and valid + test < 1):
             raise SettingsError(f"valid and test must be above 0 and sum to less than 1, got {valid} and {test}")
@@ -187,7 +186,7 @@ class Interactions:
         for number, name in enumerate(("valid", "test"), start=1):
             chosen = (period == number) & (age >= min_history)
             report[f"{name}_without_history"] = int((period == number).sum() - chosen.sum())
-            # a user's events of one period lie side by side, so the first has no chosen neighbour before it
+            # The events of a user in one period are adjacent, so the first has no chosen event before it.
             beside = (self.user[1:] == self.user[:-1]) & chosen[1:] & chosen[:-1]
             if targets == "first":
                 chosen[1:] &= ~beside
@@ -197,11 +196,12 @@ class Interactions:
         train_lengths = np.bincount(self.user[period == 0], minlength=self.n_users)
         seen = train_lengths > 0
         report["users_without_training"] = int((~seen).sum())
-        train = cut_out(self.item, self.time, starts[seen], train_lengths[seen])
+        starts = starts[seen]
+        train = Sequences(self.item, self.time, starts, starts + train_lengths[seen]).packed()
         if not (len(train) and len(cases["valid"]) and len(cases["test"])):
             raise DataError(
                 f"the split by time leaves {len(train):,} training sequences, {len(cases['valid']):,} validation and "
-                f"{len(cases['test']):,} test cases; do too many events bear the same time, or are there too few?"
+                f"{len(cases['test']):,} test cases; do too many events have the same time, or are there too few?"
             )
         return self._split("global-time", train, cases["valid"], cases["test"], report)
 
@@ -215,15 +215,15 @@ class Interactions:
 
     def _cases(self, rows: np.ndarray) -> Cases:
         """Cases whose targets are the events `rows`, with all earlier events of the same user as history."""
-        starts = self._offsets()[:-1][self.user[rows]]
-        histories = cut_out(self.item, self.time, starts, rows - starts)
-        return Cases(histories, self.item[rows], self.time[rows], self.user[rows])
+        user = self.user[rows]
+        histories = Sequences(self.item, self.time, self._offsets()[user], rows)
+        return Cases(histories, self.item[rows], self.time[rows], user)
 
     def _offsets(self) -> np.ndarray:
         return np.concatenate([[0], np.cumsum(np.bincount(self.user, minlength=self.n_users))]).astype(np.int64)
 
     def _keep(self, keep: np.ndarray) -> Interactions:
-        """The events where `keep` (n,) is true; users without any vanish; counts are taken anew."""
+        """The events where `keep` (n,) is true, without users who have none left, and new counts."""
         if not keep.any():
             raise DataError("no event is left")
         by_user = np.bincount(self.user[keep], minlength=self.n_users)
@@ -249,7 +249,7 @@ def read_interactions(
     """Read a CSV file with a row per event; `columns` are the names of its user, item and time columns.
 
     Raises:
-        DataError: see `tables.read_table` and `Interactions.from_columns`.
+        DataError: see `csv_files.read_table` and `Interactions.from_columns`.
     """
     table = read_table(path, columns)
     users, items, times = (table[name] for name in columns)
@@ -257,7 +257,7 @@ def read_interactions(
 
 
 def keep_core(catalogue: Catalogue, interactions: Interactions, k: int) -> tuple[Catalogue, Interactions]:
-    """The k-core of the interactions, and the catalogue of the items that are left, both numbered anew from 1."""
+    """The k-core of the interactions and the catalogue of its items, both renumbered from 1."""
     core = interactions.k_core(k)
     left = np.unique(core.item)
     return catalogue.subset(left), core.subset(left)

@@ -1,4 +1,4 @@
-"""Turning the columns of somebody's log - ids, names, dates - into numbers, with every fault named by its row."""
+"""Columns of a log as numbers: ids of users and items, dates; every error names its row."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from dmesr_core.errors import DataError
 
 
 def as_series(column: Iterable) -> pd.Series:
-    """Any column (list, array, pandas) as a series whose index says nothing."""
+    """Any column (list, array, pandas) as a series with the default index."""
     if isinstance(column, (pd.Series, pd.Index)):
         return pd.Series(column.array)
     return pd.Series(column if isinstance(column, np.ndarray) else list(column))
 
 
 def number_users(users: pd.Series, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """User numbers (n,) and their ids, shortest ids first and equals by the alphabet, so that "9" is before "10"."""
+    """User numbers (n,) int64 and the id of each; ids sorted by length, then alphabet, so "9" is before "10"."""
     codes, distinct = pd.factorize(users)
-    ids = [clean_id(value) for value in distinct] + [""]  # the code -1 (lacking) finds the last one
-    lacking = np.array([not id for id in ids])[codes]
-    if lacking.any():
-        raise DataError(f"{where}: {name_rows(rows_where(lacking))}: the user id is empty or NaN")
+    ids = [clean_id(value) for value in distinct] + [""]  # the last one is for the code -1 (missing)
+    missing = np.array([not id for id in ids])[codes]
+    if missing.any():
+        raise DataError(f"{where}: {name_rows(rows_where(missing))}: the user id is empty or NaN")
     user_ids = tuple(sorted(sorted(set(ids) - {""}), key=len))
     number = {id: u for u, id in enumerate(user_ids)}
     return np.array([number.get(id, -1) for id in ids], dtype=np.int64)[codes], user_ids
 
 
 def number_items(items: pd.Series, catalogue: Catalogue | int) -> np.ndarray:
-    """Item numbers (n,) int64; 0 for items that the catalogue does not have."""
+    """Item numbers (n,) int64; 0 for items that are not in the catalogue."""
     codes, distinct = pd.factorize(items)
     if isinstance(catalogue, Catalogue):
         numbers = catalogue.numbers([clean_id(value) for value in distinct])
     else:
         numbers = pd.to_numeric(pd.Series(distinct), errors="coerce").to_numpy(np.float64, na_value=np.nan)
         numbers = np.where((numbers >= 1) & (numbers <= catalogue) & (numbers % 1 == 0), numbers, 0)
-    return np.append(numbers, 0).astype(np.int64)[codes]  # the code -1 (lacking) finds the last one
+    return np.append(numbers, 0).astype(np.int64)[codes]  # the last one is for the code -1 (missing)
 
 
-def check_unknown(items: pd.Series, unknown: np.ndarray, on_unknown: str, where: str) -> None:
-    """Raise if some (on_unknown "error") or all items are `unknown` (n,) to the catalogue."""
+def check_unknown_items(items: pd.Series, unknown: np.ndarray, on_unknown: str, where: str) -> None:
+    """DataError if `on_unknown` is "error" and some items are `unknown` (n,) bool, or if all are."""
     if on_unknown == "drop" and not unknown.all():
         return
     rows = rows_where(unknown)
@@ -58,24 +58,29 @@ def check_unknown(items: pd.Series, unknown: np.ndarray, on_unknown: str, where:
     )
 
 
-def as_seconds(times: pd.Series, where: str) -> np.ndarray:
-    """Times (n,) float64, all finite. A column is read as numbers or as dates, whichever most rows are."""
+def parse_times(times: pd.Series, where: str) -> np.ndarray:
+    """Times as seconds or other numbers, (n,) float64, all finite; dates become seconds since 1970 (UTC).
+
+    A column is read as numbers or as dates, whichever fits more of its rows.
+    """
     if pd.api.types.is_datetime64_any_dtype(times):
-        return _checked(_since_1970(times), times, where)
+        return _check_finite(_since_1970(times), times, where)
     numbers = pd.to_numeric(times, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     are_numbers = ~np.isnan(numbers)
     if not pd.api.types.is_numeric_dtype(times) and are_numbers.mean() <= 0.5:
         dates = pd.to_datetime(times.mask(are_numbers), errors="coerce", utc=True, format="ISO8601")
         if dates.notna().sum() > are_numbers.sum():
-            return _checked(_since_1970(dates), times, where)
-    return _checked(numbers, times, where)
+            return _check_finite(_since_1970(dates), times, where)
+    return _check_finite(numbers, times, where)
 
 
 def _since_1970(dates: pd.Series) -> np.ndarray:
+    """Dates as seconds since 1970, (n,) float64; NaN for missing ones."""
     return ((dates - pd.Timestamp(0, tz=dates.dt.tz)) / pd.Timedelta(seconds=1)).to_numpy(np.float64)
 
 
-def _checked(seconds: np.ndarray, given: pd.Series, where: str) -> np.ndarray:
+def _check_finite(seconds: np.ndarray, given: pd.Series, where: str) -> np.ndarray:
+    """`seconds` (n,), if all are finite; else DataError with the first value that was `given`."""
     bad = ~np.isfinite(seconds)
     if bad.any():
         rows = rows_where(bad)

@@ -1,7 +1,7 @@
-"""MovieLens with posters and abstracts: real pictures, real texts, real timestamped ratings.
+"""MovieLens with posters and abstracts: real pictures, texts and timestamped ratings.
 
-GroupLens gives away ratings and titles (Harper and Konstan, "The MovieLens Datasets", 2015); posters and
-abstracts must be added by whoever may use them.
+GroupLens publishes ratings and titles (Harper and Konstan, "The MovieLens Datasets", 2015); posters and abstracts
+must be added by someone with the right to use them.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from dmesr_core.data.csv_files import clean_id, name_rows, read_table, rows_wher
 from dmesr_core.data.interactions import Interactions, keep_core
 from dmesr_core.errors import DataError, SettingsError
 
-_NO_GENRE = "(no genres listed)"  # what GroupLens writes for films without
+_NO_GENRE = "(no genres listed)"  # in the MovieLens files: no genre is known
 
 
 def load_movielens(
     folder: str | Path, k_core: int = 5, min_rating: float | None = None, keep_bare: bool = False
 ) -> tuple[Catalogue, Interactions]:
-    """Films as items, each rating as one event, whatever its stars.
+    """Films as items, each rating as one event, whatever the number of stars.
 
     - `ratings.csv`: columns userId, movieId, rating, timestamp (seconds);
     - `movies.csv`: columns movieId, title, genres (`A|B`), abstract;
     - `posters/<movieId>.jpg`.
 
     An item's text is its genres and its abstract. The catalogue's report counts films_without_abstract,
-    films_without_poster and rated_films_not_in_table; the interactions' report counts what went with them.
+    films_without_poster and rated_films_not_in_table; the interactions' report counts the events dropped with them.
 
     Args:
-        k_core: users and films with fewer events are dropped (1: only films that nobody rated).
-        min_rating: ignore ratings with fewer stars (None: take all).
-        keep_bare: keep films without abstract, poster, or any row in `movies.csv`; with it, the official
-            download works as it is, without pictures.
+        k_core: drop users and films with fewer events (1: drops only films without ratings).
+        min_rating: ignore ratings with fewer stars (None: use all).
+        keep_bare: keep films without abstract or poster, and films that are not in `movies.csv`; the official
+            download can be read with this option only, and has no pictures.
 
     Raises:
-        DataError: names the file, the row or the id that is wrong, or what the folder lacks.
+        DataError: invalid or missing data; names the file, the row or the id.
         SettingsError: `k_core` below 1.
     """
     if k_core < 1:
@@ -74,7 +74,7 @@ def load_movielens(
 
 
 def _films(folder: Path, movies: pd.DataFrame, posters: dict[str, Path], rated: list[str]) -> Catalogue:
-    """All films of the table, then the `rated` ones that it lacks, which are nothing but an id."""
+    """All films of the table, then those of `rated` that are not in it, which have an id only."""
     ids = [clean_id(id) for id in movies["movieId"]]
     abstracts = _abstracts(movies)
     genres = movies["genres"].replace(_NO_GENRE, "").str.replace("|", ", ", regex=False)
@@ -96,10 +96,12 @@ def _films(folder: Path, movies: pd.DataFrame, posters: dict[str, Path], rated: 
 
 
 def _abstracts(movies: pd.DataFrame) -> list[str]:
+    """The abstract of each film; "" where there is none."""
     return movies["abstract"].str.strip().tolist() if "abstract" in movies else [""] * len(movies)
 
 
 def _check_complete(folder: Path, movies: pd.DataFrame, posters: dict[str, Path]) -> None:
+    """DataError if there are no abstracts or no posters at all."""
     lacking = []
     if "abstract" not in movies:
         lacking.append(f"movies.csv has no column 'abstract' (found {', '.join(map(repr, movies.columns))})")

@@ -1,6 +1,6 @@
-"""Opening pictures from anywhere: whatever comes in, a small RGB picture comes out, or a clear error.
+"""Opening pictures of any format and colour mode as small RGB pictures.
 
-Catalogues hold paths; a picture is opened only when somebody looks at it.
+Catalogues hold paths; a picture is opened only when it is needed.
 """
 
 from __future__ import annotations
@@ -9,32 +9,22 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image, ImageOps
 
 from dmesr_core.errors import DataError, SettingsError
 
-# Endings that a catalogue looks for, in the order of preference when one item has several.
+# File endings of pictures, in the order of preference where an item has several.
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
-# Only plain pictures: Pillow would start other programs for some formats (PostScript).
+# Only bitmap formats: for some others (PostScript) Pillow starts external programs.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-# EXIF orientation -> what sets the picture upright.
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 MAX_PIXELS = 64_000_000  # 192 MB once decoded; a small file can claim to hold far more ("decompression bomb")
 
 
 def open_picture(path: str | Path, max_side: int = 512) -> Image.Image:
     """Open a picture as RGB, upright, with no side longer than `max_side` pixels (never enlarged).
 
-    Of an animation the first frame is taken; transparency is laid on white; grey, palette, CMYK and 16-bit
-    pictures are converted; the orientation that cameras note in EXIF is applied.
+    The first frame of an animation; a white background where it is transparent; grey, palette, CMYK and 16-bit
+    pictures are converted; the EXIF orientation is applied.
 
     Raises:
         DataError: missing, broken, not a picture, or more than `MAX_PIXELS` pixels; names the file.
@@ -55,32 +45,31 @@ def open_picture(path: str | Path, max_side: int = 512) -> Image.Image:
         raise DataError(f"picture {path}: there is no such file") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large(path, f"more than {Image.MAX_IMAGE_PIXELS:,} pixels") from None
-    except Exception as error:  # damaged files make Pillow raise a dozen kinds of errors, all meaning the same
+    except Exception as error:  # Pillow raises many kinds of errors for damaged files
         raise DataError(f"picture {path}: cannot be opened, it is broken or not a picture ({error})") from None
 
 
 def bounded_rgb(image: Image.Image, max_side: int = 512) -> Image.Image:
-    """Any Pillow picture as a new RGB picture, upright, no side longer than `max_side`, transparency on white."""
+    """Any Pillow picture as a new RGB picture, upright, no side longer than `max_side`, on white where transparent."""
     if max_side < 1:
         raise SettingsError(f"max_side must be at least 1 pixel, got {max_side}")
-    turn = _TURNS.get(_orientation(image))  # read first: conversions drop it
-    picture = _to_rgb(image)
+    picture = _to_rgb(_upright(image))
     picture.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
-    if turn is not None:
-        picture = picture.transpose(turn)
-    picture.info = {}  # colour profiles, comments and EXIF are of no use further on
+    picture.info = {}  # colour profiles, comments and EXIF data are not needed any more
     return picture
 
 
-def _orientation(image: Image.Image) -> int:
+def _upright(image: Image.Image) -> Image.Image:
+    """The picture turned as its EXIF orientation says."""
     try:
-        return image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # damaged notes are no reason to lose a good picture
-        return 1
+        return ImageOps.exif_transpose(image)
+    except Exception:  # damaged EXIF data is no reason to lose a good picture
+        return image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":  # 16 bits and more: Pillow would clip to white
+    """A new RGB picture, on white where it was transparent."""
+    if image.mode.startswith("I") or image.mode == "F":  # 16 bits and more: Pillow clips values above 255
         return Image.fromarray(_to_eight_bits(np.asarray(image), image.mode)).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -89,7 +78,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_eight_bits(values: np.ndarray, mode: str) -> np.ndarray:
-    """Grey values (height, width) of many bits as uint8: integers are read as 0..65535, floats from min to max."""
+    """Grey values (height, width) as uint8: integers are scaled from 0..65535, floats from min..max."""
     values = np.nan_to_num(values.astype(np.float32))
     if mode == "F":
         low, high = float(values.min()), float(values.max())
@@ -101,8 +90,9 @@ def _to_eight_bits(values: np.ndarray, mode: str) -> np.ndarray:
 
 @cache
 def _readable_formats() -> tuple[str, ...]:
+    """Those of `_FORMATS` that the installed Pillow can read."""
     Image.init()
-    return tuple(name for name in _FORMATS if name in Image.OPEN)  # some builds of Pillow lack WEBP or AVIF
+    return tuple(name for name in _FORMATS if name in Image.OPEN)  # some builds of Pillow have no WEBP or AVIF
 
 
 def _too_large(path: Path, size: str) -> DataError:

@@ -1,4 +1,4 @@
-"""A log as one line per user, the form in which the Amazon reviews are often handed on."""
+"""A sequence file: one line per user, `user item item ...`, a common format of the Amazon reviews."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from dmesr_core.errors import DataError
 _FORM = "wanted one user per line, `user item item ...`, all as whole numbers"
 
 
-def load_user_lines(file: Path) -> Interactions:
-    """The log of a file of lines `user item item ...`: items as numbers 1..N, in the order of time.
+def load_sequence_file(file: Path) -> Interactions:
+    """The log in a file of lines `user item item ...`: users and items as numbers (items 1..N), oldest item first.
 
     Raises:
-        DataError: no such file, no user in it, or a line that is not of this form.
+        DataError: the file does not exist, has no users, or has a line of another form.
     """
     if not file.is_file():
         raise DataError(f"{file}: there is no such file; {_FORM}")
@@ -26,20 +26,20 @@ def load_user_lines(file: Path) -> Interactions:
         if not line.strip():
             continue
         try:
-            user, *items = map(int, line.split())
+            user, *history = map(int, line.split())
         except ValueError as error:
             raise DataError(f"{file}, line {number}: {error}; {_FORM}") from None
-        if not items:
+        if not history:
             raise DataError(f"{file}, line {number}: user {user} has no items; {_FORM}")
-        if min(items) < 1:
-            raise DataError(f"{file}, line {number}: item {min(items)}; items are numbered from 1")
-        if user in line_of:  # which of the two came first, nobody could tell
+        if min(history) < 1:
+            raise DataError(f"{file}, line {number}: item {min(history)}; items are numbered from 1")
+        if user in line_of:  # the order of the two lines in time is unknown
             raise DataError(f"{file}, line {number}: user {user} is in line {line_of[user]} already; {_FORM}")
         line_of[user] = number
-        histories.append(items)
+        histories.append(history)
     if not histories:
         raise DataError(f"{file}: no user is in it; {_FORM}")
-    lengths = [len(items) for items in histories]
-    every = np.concatenate(histories)
+    lengths = [len(history) for history in histories]
+    items = np.concatenate(histories)
     times = np.concatenate([np.arange(length) for length in lengths])
-    return Interactions.from_columns(np.repeat(list(line_of), lengths), every, times, int(every.max()))
+    return Interactions.from_columns(np.repeat(list(line_of), lengths), items, times, int(items.max()))

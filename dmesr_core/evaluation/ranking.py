@@ -52,6 +52,7 @@ DEFAULTS = EvalSettings()
 # Scores that a processor keeps near while they are counted: smaller batches are faster than large ones, down to the
 # number of rows at which reading the item table again and again takes over.
 _NEAR, _FEW_ROWS = 2**21, 64
+_EVENTS = 2**22  # events of the histories of one batch, at most (bounds the memory where histories are very long)
 
 
 @dataclass(frozen=True)
@@ -218,14 +219,13 @@ def _each_batch(
     end: threads that share every small operation spend more time on waking each other than on the operation.
     """
     flat = histories if isinstance(histories, Sequences) else Sequences.from_lists(histories)
-    rows = [flat.items[a:b] for a, b in zip(flat.offsets[:-1], flat.offsets[1:], strict=True)]
     order = np.argsort(flat.lengths, kind="stable")
     threads = torch.get_num_threads() if getattr(scorer, "concurrent", False) else 1
     near = max(_FEW_ROWS, _NEAR // (n_items + 1))
     size = max(1, min(settings.batch_size, near, settings.scores_at_once // threads // (n_items + 1)))
 
     def one(index: np.ndarray) -> None:
-        batch = [rows[c] for c in index]
+        batch = [flat[c] for c in index]
         if any(map(len, batch)):
             check_items(np.concatenate(batch), n_items, "the history", np.repeat(index, [len(row) for row in batch]))
         with torch.no_grad():
@@ -236,10 +236,22 @@ def _each_batch(
                             f"({len(index)}, {n_items + 1})")  # fmt: skip
         work(index, batch, scores.detach() if scores.is_floating_point() else scores.double())
 
-    batches = [order[start : start + size] for start in range(0, len(order), size)]
+    batches = _batches(order, flat.lengths, size)
     with _threads(threads) as pool:
         for _ in (pool.map if pool else map)(one, batches):
             pass
+
+
+def _batches(order: np.ndarray, lengths: np.ndarray, size: int) -> list[np.ndarray]:
+    """Consecutive parts of `order` with at most `size` cases and `_EVENTS` events, but at least one case each."""
+    before = np.concatenate([[0], np.cumsum(lengths[order])])  # events before each case
+    batches, start = [], 0
+    while start < len(order):
+        enough = int(np.searchsorted(before, before[start] + _EVENTS, side="right")) - 1
+        stop = max(start + 1, min(start + size, enough))
+        batches.append(order[start:stop])
+        start = stop
+    return batches
 
 
 @contextmanager

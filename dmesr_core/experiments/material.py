@@ -27,7 +27,11 @@ class Material:
     def fingerprint(self) -> str:
         """Hash of the split: equal for trainings on the same events with the same test cases."""
         s = self.split
-        cases = (a for c in (s.valid, s.test) for a in (c.histories.items, c.histories.offsets, c.targets, c.users))
+        cases = (
+            array
+            for c in (s.valid, s.test)
+            for array in (c.histories.chunked_items(), c.histories.offsets, c.targets, c.users)
+        )
         return digest(np.array([s.n_items]), s.train.items, s.train.offsets, *cases)
 
     @cached_property

@@ -103,7 +103,7 @@ def training_identity(model: nn.Module, split: Split, settings: dict[str, Any]) 
     shapes = [(name, tuple(tensor.shape)) for name, tensor in (weights | fixed).items()]
     return {name: str(value) for name, value in settings.items()} | {
         "training histories": digest(train.items, train.offsets, split.train_counts),
-        "validation cases": digest(valid.histories.items, valid.histories.offsets, valid.targets),
+        "validation cases": digest(valid.histories.chunked_items(), valid.histories.offsets, valid.targets),
         "number of items": str(split.n_items),
         "model": hashlib.sha256(repr((plain, shapes)).encode()).hexdigest(),
         "features and known items": digest(*(_bytes(tensor) for tensor in fixed.values())),

@@ -34,7 +34,8 @@ def test_the_environment_chooses_the_profile_only_where_the_notebook_does_not(mo
     ("settings", "message"),
     [
         ({"profile": "big"}, "unknown profile 'big': choose one of smoke, cpu, gpu"),
-        ({"data": "amazon"}, "unknown data 'amazon'"),
+        ({"data": "amazon"}, "unknown data 'amazon': choose one of bazaar, movielens, folder$"),
+        ({"data": "beauty"}, "unknown data 'beauty'"),  # no pictures, no texts
         ({"data": "movielens"}, "needs data_dir"),
         ({"data": "movielens", "data_dir": "no/such/folder"}, "got 'no/such/folder'"),
     ],
@@ -119,10 +120,12 @@ def test_records_of_other_chapters(tmp_path, monkeypatch):
 
 def test_the_data_set_is_made_once(monkeypatch):
     made = []
-    monkeypatch.setattr("dmesr_core.data.datasets.load", lambda *settings: made.append(settings) or object())
+    monkeypatch.setattr(
+        "dmesr_core.data.datasets.load_dataset", lambda *args, **settings: made.append((args, settings)) or object()
+    )
     this = chapter.start("c", profile="smoke", seed=7)
     assert this.dataset() is this.dataset()
-    assert made == [("bazaar", "smoke", 7, None)]
+    assert made == [(("bazaar", None), {"profile": "smoke", "seed": 7})]
 
 
 def test_a_benchmark_is_read_from_the_checkout_then_from_the_package_and_may_be_absent(tmp_path, monkeypatch):

@@ -14,10 +14,10 @@ from dmesr_core.data.catalogue import (
     Catalogue,
     _named_pictures,
     join_words,
-    open_picture,
     read_catalogue,
     write_catalogue,
 )
+from dmesr_core.data.pictures import open_picture
 from dmesr_core.errors import DataError
 
 ODD_TEXTS = (

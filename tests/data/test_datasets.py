@@ -1,182 +1,142 @@
-"""The sources that read folders: what they keep, what they drop and count, and what they say about bad folders."""
+"""Data sets by name or path: sizes, folders, options, and what is said about a wrong request."""
 
 from __future__ import annotations
 
+import re
+from types import SimpleNamespace
+
 import pytest
 
-from dmesr_core.data.catalogue import open_picture
-from dmesr_core.data.folder import load_folder
-from dmesr_core.data.movielens import load_movielens
+from dmesr_core.data import datasets
+from dmesr_core.data.datasets import DATASETS, dataset_spec, load_dataset
 from dmesr_core.errors import DataError, SettingsError
 
-# --- a folder of one's own ---
-
-ITEMS = "id,title,text\n0,Red cup,A cup.\nb,Tasse bleue,Für Tee ☕\nc,كوب أخضر,\n"
-LOG = "user,item,time\nu,b,2024-05-02\nu,0,2024-05-01\nv,c,2024-05-01T10:00:00\n"
-
-
-def test_folder(write_folder):
-    folder = write_folder({"items.csv": ITEMS, "interactions.csv": LOG}, ("pictures/0.jpg", "pictures/c.png"))
-    catalogue, interactions = load_folder(folder)
-    assert catalogue.ids == ("0", "b", "c") and catalogue.titles[2] == "كوب أخضر"
-    assert catalogue.report["no_picture"] == 1 and catalogue.report["empty_text"] == 1
-    assert open_picture(catalogue.pictures[0]).size == (6, 9)
-    assert interactions.item.tolist() == [1, 2, 3] and interactions.user_ids == ("u", "v")
-    assert interactions.n_items == len(catalogue)
+ITEMS = "id,title,text\na,Red cup,\nb,Blue cup,\n"
+LOG = "user,item,time\nu,a,1\nu,b,2\nv,a,1\n"
+LINES = "1 1 2 3\n2 3 1\n"
 
 
-def test_folder_keeps_items_that_nobody_took_unless_asked(write_folder):
-    folder = write_folder({"items.csv": ITEMS, "interactions.csv": "user,item,time\nu,c,1\nv,c,1\nu,b,2\n"})
-    assert len(load_folder(folder)[0]) == 3
-    catalogue, interactions = load_folder(folder, k_core=1)
-    assert catalogue.ids == ("b", "c") and interactions.item.tolist() == [2, 1, 2]
-
-
-def test_folder_without_pictures(write_folder):
-    catalogue, _ = load_folder(write_folder({"items.csv": ITEMS, "interactions.csv": LOG}))
-    assert catalogue.report["no_picture"] == 3
-
-
-def test_folder_unknown_items(write_folder):
-    folder = write_folder({"items.csv": ITEMS, "interactions.csv": LOG + "v,b,1999\n"})
-    with pytest.raises(DataError, match="row 4: the time"):  # a number among dates
-        load_folder(folder)
-    (folder / "interactions.csv").write_text(LOG + "v,d,2024-05-03\n")
-    with pytest.raises(DataError, match=r"interactions\.csv: 1 of 4 events .* row 4 \('d'\)"):
-        load_folder(folder)
-    assert load_folder(folder, on_unknown="drop")[1].report["unknown_items_dropped"] == 1
+@pytest.fixture(autouse=True)
+def no_usual_place(monkeypatch):
+    monkeypatch.delenv("DMESR_DATA", raising=False)
 
 
 @pytest.mark.parametrize(
-    ("lacking", "message"),
-    [("items.csv", r"items\.csv: there is no"), ("interactions.csv", r"interactions\.csv: ther")],
-)
-def test_folder_lacks_a_file(write_folder, lacking, message):
-    folder = write_folder(
-        {name: text for name, text in (("items.csv", ITEMS), ("interactions.csv", LOG)) if name != lacking}
-    )
-    with pytest.raises(DataError, match=message):
-        load_folder(folder)
-
-
-@pytest.mark.parametrize("load", [load_folder, load_movielens])
-def test_no_such_folder(tmp_path, load):
-    with pytest.raises(DataError, match=r"nowhere: there is no such folder; it should hold"):
-        load(tmp_path / "nowhere")
-
-
-# --- MovieLens ---
-
-MOVIES = (
-    "movieId,title,genres,abstract\n"
-    '1,Toy Story (1995),Animation|Comedy,"Toys, alive."\n'
-    "2,NaN (2000),(no genres listed),A film called NaN.\n"
-    "3,No poster (1990),Drama,Nobody drew one.\n"
-    "4,No abstract (1991),Drama,\n"
-    "6,Never rated (1992),Drama,Nobody saw it.\n"
-)
-RATINGS = "userId,movieId,rating,timestamp\n" + "".join(
-    f"{user},{movie},{stars},{1000 * movie + user}\n"
-    for user in (9, 10)
-    for movie, stars in ((5, 5.0), (4, 2.0), (3, 4.0), (2, 0.5), (1, 3.5))
-)
-POSTERS = tuple(f"posters/{movie}.jpg" for movie in (1, 2, 4, 6))
-
-
-@pytest.fixture
-def films(write_folder):
-    return write_folder({"movies.csv": MOVIES, "ratings.csv": RATINGS}, POSTERS)
-
-
-def test_movielens(films):
-    catalogue, interactions = load_movielens(films, k_core=1)
-    assert catalogue.ids == ("1", "2") and catalogue.titles == ("Toy Story (1995)", "NaN (2000)")
-    assert catalogue.texts == ("Animation, Comedy. Toys, alive.", "A film called NaN.")
-    assert catalogue.pictures[1] == films / "posters" / "2.jpg"
-    counts = {"films_without_abstract": 1, "films_without_poster": 1, "rated_films_not_in_table": 1}
-    assert {name: catalogue.report[name] for name in counts} == counts
-    assert interactions.user_ids == ("9", "10") and interactions.item.tolist() == [1, 2, 1, 2]
-    assert interactions.time.tolist() == [1009, 2009, 1010, 2010] and interactions.n_items == 2
-    assert interactions.report["unknown_items_dropped"] == 6
-
-
-def test_movielens_keep_bare(films):
-    catalogue, interactions = load_movielens(films, k_core=1, keep_bare=True)
-    assert catalogue.ids == ("1", "2", "3", "4", "5")
-    assert catalogue.item(5) == ("5", "", "", None) and catalogue.item(3).picture is None
-    assert catalogue.report["no_picture"] == 2 and len(interactions) == 10
-
-
-def test_movielens_min_rating(films):
-    catalogue, interactions = load_movielens(films, k_core=1, min_rating=3.5, keep_bare=True)
-    assert catalogue.ids == ("1", "3", "5") and interactions.report["ratings_below_minimum"] == 4
-
-
-def test_movielens_k_core(films):
-    with pytest.raises(DataError, match="fewer than 5 events"):
-        load_movielens(films)
-    assert len(load_movielens(films, k_core=2)[1]) == 4
-    with pytest.raises(SettingsError, match="k_core"):
-        load_movielens(films, k_core=0)
-
-
-def test_movielens_official_download(films):
-    """As GroupLens gives it away: no abstracts, no posters."""
-    (films / "movies.csv").write_text("movieId,title,genres\n1,Toy Story (1995),Animation|Comedy\n2,Other,Drama\n")
-    message = r"no column 'abstract' \(found 'movieId', 'title', 'genres'\)"
-    with pytest.raises(DataError, match=rf"{message}\. The official .* neither .* keep_bare=True"):
-        load_movielens(films)
-    for poster in (films / "posters").iterdir():
-        poster.unlink()
-    with pytest.raises(DataError, match=rf"{message} and there are no pictures posters/"):
-        load_movielens(films)
-    catalogue, _ = load_movielens(films, k_core=1, keep_bare=True)
-    assert catalogue.words(1) == "Toy Story (1995). Animation, Comedy"
-
-
-def test_movielens_nothing_complete(films):
-    for poster in ("1", "2", "6"):
-        (films / "posters" / f"{poster}.jpg").unlink()
-    with pytest.raises(DataError, match="no film has both an abstract and a poster"):
-        load_movielens(films)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
+    ("name", "settings", "size"),
     [
-        ("movies.csv", MOVIES + "1,Again,Drama,x\n", r"'1' is used more than once \(rows 1, 6\)"),
-        ("movies.csv", MOVIES + ",Nameless,Drama,x\n", "row 6: the item id is empty"),
-        ("movies.csv", "id,title\n1,x\n", "lacks the columns 'movieId', 'genres'; found 'id', 'title'"),
-        ("ratings.csv", "user,item,rating\n1,1,1\n", "lacks the columns 'userId', 'movieId', 'timestamp'"),
-        ("ratings.csv", RATINGS + "9,1,3.0,\n", "row 11: the time is not"),
-        ("ratings.csv", RATINGS + ",1,3.0,5\n", "row 11: the user id"),
-        ("ratings.csv", RATINGS + "9,1,3", "row 11 has fewer cells"),
-        ("ratings.csv", "userId,movieId,rating,timestamp\n1,77,5,1\n", r"1 of 1 events .* \('77'\)"),
-        ("movies.csv", MOVIES.encode("latin-1") + b"7,Am\xe9lie,x,x\n", "line 7 holds the byte 0xe9"),
+        ("bazaar", {"profile": "smoke"}, (120, 200, 0)),
+        ("bazaar", {"profile": "cpu"}, (1_200, 3_000, 0)),
+        ("bazaar", {"profile": "gpu", "seed": 5}, (20_000, 200_000, 5)),
+        ("bazaar-sparse", {}, (4_800, 3_000, 0)),
+        ("bazaar-sparse", {"profile": "smoke", "seed": 1}, (4_800, 3_000, 1)),
     ],
 )
-def test_movielens_bad_files(films, name, content, message):
-    (films / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(DataError, match=rf"{name}: .*{message}"):
-        load_movielens(films)
+def test_sizes_and_folders_of_the_bazaar(monkeypatch, tmp_path, name, settings, size):
+    """Stored results depend on them."""
+    made = []
+
+    def make_world(*arguments):
+        made.append(arguments)
+        return SimpleNamespace(catalogue="catalogue", interactions="log")
+
+    monkeypatch.setenv("DMESR_CACHE", str(tmp_path))
+    monkeypatch.setattr(datasets, "make_world", make_world)
+    dataset = load_dataset(name, **settings)
+    n_items, n_shoppers, seed = size
+    assert made == [(n_items, n_shoppers, seed, tmp_path / "bazaar" / f"{n_items}-items-seed-{seed}")]
+    assert (dataset.name, dataset.catalogue, dataset.interactions) == (name, "catalogue", "log")
+    assert dataset.world is not None
 
 
-def test_movielens_bad_stars(films):
-    (films / "ratings.csv").write_text(RATINGS + "9,6,five,7\n")
-    with pytest.raises(DataError, match=r"ratings\.csv: row 11: the rating is not a number"):
-        load_movielens(films, min_rating=3)
-    assert load_movielens(films, k_core=1)[0].ids == ("1", "2", "6")  # the stars are not looked at
+def test_the_bazaar_takes_no_folder(tmp_path):
+    with pytest.raises(SettingsError, match="'bazaar' is generated and reads no folder"):
+        load_dataset("bazaar", tmp_path)
 
 
-def test_the_real_movielens(trial_data):
-    """The numbers that the trial data is known to have."""
-    catalogue, interactions = load_movielens(trial_data / "movielens_posters")
-    assert (interactions.n_users, len(catalogue), len(interactions)) == (596, 1_563, 48_676)
-    assert catalogue.report["no_picture"] == catalogue.report["empty_text"] == 0
-    assert interactions.n_items == len(catalogue) == interactions.report["items"]
-    core = interactions.k_core(5)
-    assert len(core) == len(interactions)
-    sizes = [open_picture(p, 64).size for p in catalogue.pictures[::50]]
-    assert all(0 < max(size) <= 64 for size in sizes)
-    split = interactions.leave_one_out()
-    assert len(split.test) == 596 and split.report["users_without_cases"] == 0
+@pytest.mark.parametrize("as_type", [str, lambda path: path])
+def test_a_folder_by_name_and_by_path(write_folder, as_type):
+    folder = write_folder({"items.csv": ITEMS, "interactions.csv": LOG})
+    for dataset in (load_dataset("folder", as_type(folder)), load_dataset(as_type(folder))):
+        assert (dataset.name, len(dataset.interactions), dataset.world) == ("folder", 3, None)
+        assert dataset.require_catalogue().ids == ("a", "b")
+
+
+@pytest.mark.parametrize("as_type", [str, lambda path: path])
+def test_a_sequence_file_by_name_and_by_path(write_folder, as_type):
+    file = write_folder({"log.txt": LINES}) / "log.txt"
+    for dataset in (load_dataset("sequences", as_type(file)), load_dataset(as_type(file))):
+        assert (dataset.name, dataset.catalogue, len(dataset.interactions)) == ("sequences", None, 5)
+        with pytest.raises(SettingsError, match="'sequences' has neither pictures nor texts; .* bazaar, .*folder$"):
+            dataset.require_catalogue()
+
+
+def test_a_name_wins_over_a_folder_of_that_name_where_it_is_no_path(write_folder, monkeypatch):
+    files = {"movielens/items.csv": ITEMS, "movielens/interactions.csv": LOG}
+    monkeypatch.chdir(write_folder(files))
+    with pytest.raises(SettingsError, match="'movielens' is read from a folder"):
+        load_dataset("movielens")
+    assert load_dataset("./movielens").name == "folder"
+
+
+@pytest.mark.parametrize(("name", "file"), [("beauty", "Beauty.txt"), ("toys", "Toys_and_Games.txt")])
+def test_the_usual_place(write_folder, monkeypatch, name, file):
+    folder = write_folder({f"sequences/{file}": LINES, "elsewhere/log.txt": "1 1 2\n"})
+    monkeypatch.setenv("DMESR_DATA", str(folder))
+    assert len(load_dataset(name).interactions) == len(load_dataset(name, folder / "sequences").interactions) == 5
+    assert len(load_dataset(name, folder / "elsewhere" / "log.txt").interactions) == 2
+    with pytest.raises(DataError, match=f"elsewhere.{file}: there is no such file"):
+        load_dataset(name, folder / "elsewhere")
+    with pytest.raises(DataError, match="movielens_posters: there is no such folder"):
+        load_dataset("movielens")
+    with pytest.raises(SettingsError, match="'folder' is read from a folder or file: pass its path"):
+        load_dataset("folder")  # it has no usual place
+
+
+def test_a_folder_that_was_not_given_is_asked_for():
+    for name, place in (("movielens", "movielens_posters/"), ("beauty", "sequences/"), ("toys", "sequences/")):
+        with pytest.raises(SettingsError, match=rf"{name!r} .*--data-dir.*or set DMESR_DATA to the .* holds {place}$"):
+            load_dataset(name)
+
+
+@pytest.mark.parametrize("name", ["amazon", "", "no/such/folder"])
+def test_unknown_names_list_the_choices(name):
+    choices = ", ".join(DATASETS)
+    with pytest.raises(SettingsError, match=f"unknown data {name!r}: choose one of {choices}, or give the path"):
+        load_dataset(name)
+    with pytest.raises(SettingsError, match=f"unknown data {name!r}: choose one of {choices}$"):
+        load_dataset(name, "a/folder")
+    with pytest.raises(SettingsError, match=f"unknown data {name!r}"):
+        dataset_spec(name)
+
+
+def test_options_reach_the_reader(write_folder):
+    files = {"items.csv": ITEMS + "c,Nobody's cup,\n", "interactions.csv": LOG + "v,z,2\n"}
+    folder = write_folder(files)
+    with pytest.raises(DataError, match=r"row 4 \('z'\)"):
+        load_dataset("folder", folder)
+    dataset = load_dataset("folder", folder, on_unknown="drop", k_core=1)
+    assert dataset.require_catalogue().ids == ("a", "b") and len(dataset.interactions) == 3
+
+
+def test_options_of_movielens_reach_the_reader(write_folder):
+    ratings = "userId,movieId,rating,timestamp\n1,1,5,1\n1,2,1,2\n2,1,4,1\n"
+    movies = "movieId,title,genres\n1,Toy Story,Animation\n2,Other,Drama\n"
+    folder = write_folder({"ratings.csv": ratings, "movies.csv": movies})
+    dataset = load_dataset("movielens", folder, keep_bare=True, k_core=1, min_rating=3)
+    assert dataset.require_catalogue().ids == ("1",) and len(dataset.interactions) == 2
+    with pytest.raises(DataError, match="fewer than 5 events"):  # the usual k-core
+        load_dataset("movielens", folder, keep_bare=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("folder", {"min_rating": 3, "keep_bare": True}, "no option min_rating, keep_bare: it has k_core, on_unknown"),
+        ("movielens", {"on_unknown": "drop"}, "no option on_unknown: it has k_core, min_rating, keep_bare"),
+        ("sequences", {"k_core": 5}, "no option k_core: it has none of these"),
+        ("bazaar", {"k_core": 5}, "no option k_core: it has none of these"),
+    ],
+)
+def test_options_that_a_data_set_does_not_have(name, options, message):
+    with pytest.raises(SettingsError, match=re.escape(f"data {name!r} has {message}")):
+        load_dataset(name, **options)

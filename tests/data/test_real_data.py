@@ -2,7 +2,7 @@
 
 import torch
 
-from dmesr_core.data import datasets
+from dmesr_core.data.datasets import load_dataset
 from dmesr_core.evaluation.bootstrap import paired_bootstrap
 from dmesr_core.evaluation.metrics import evaluate_cases
 from dmesr_core.evaluation.scorers import model_scorer, popularity_scorer
@@ -13,7 +13,7 @@ from dmesr_core.training.settings import TrainSettings
 
 
 def test_an_id_only_sasrec_beats_popularity_on_movielens(trial_data):
-    dataset = datasets.load("movielens", data_dir=trial_data / "movielens_posters")
+    dataset = load_dataset("movielens", trial_data / "movielens_posters")
     split = dataset.interactions.leave_one_out()
     torch.manual_seed(0)
     model = IDRecommender(BackboneSettings(), known_items(split))

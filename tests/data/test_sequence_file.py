@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from dmesr_core.data.sequence_file import load_user_lines
+from dmesr_core.data.sequence_file import load_sequence_file
 from dmesr_core.errors import DataError
 
 
 def test_a_line_is_the_history_of_a_user(tmp_path):
     (tmp_path / "Beauty.txt").write_text("7 3 1 2\n\n9 2 3 3 1\n")
-    log = load_user_lines(tmp_path / "Beauty.txt")
+    log = load_sequence_file(tmp_path / "Beauty.txt")
     assert (log.n_users, log.n_items) == (2, 3)
     assert [h.tolist() for h in log.histories()] == [[3, 1, 2], [2, 3, 3, 1]]
     assert np.array_equal(log.leave_one_out().test.targets, [2, 1])
@@ -31,9 +31,9 @@ def test_a_line_is_the_history_of_a_user(tmp_path):
 def test_a_line_of_another_form_is_named(tmp_path, text, message):
     (tmp_path / "Beauty.txt").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(DataError, match=message):
-        load_user_lines(tmp_path / "Beauty.txt")
+        load_sequence_file(tmp_path / "Beauty.txt")
 
 
 def test_a_file_that_is_missing_is_named(tmp_path):
     with pytest.raises(DataError, match="Beauty.txt: there is no such file; wanted one user per line"):
-        load_user_lines(tmp_path / "Beauty.txt")
+        load_sequence_file(tmp_path / "Beauty.txt")

@@ -8,6 +8,7 @@ import torch
 
 from dmesr_core.data.sequences import Sequences, length_batches, pad
 from dmesr_core.errors import DataError, SettingsError
+from dmesr_core.files import digest
 
 LISTS = [[5, 6, 7], [], [8], [1, 2, 3, 4]]
 
@@ -35,6 +36,29 @@ def test_take():
     last = sequences.take([3, 1, 0], last=2)
     assert [s.tolist() for s in last] == [[3, 4], [], [6, 7]] and last.times_of(0).tolist() == [2, 3]
     assert len(sequences.take([])) == 0
+
+
+def test_spans_may_overlap_and_leave_gaps():
+    prefixes = Sequences(np.array([7, 8, 9, 5]), np.array([0.0, 1, 2, 9]), np.array([0, 0, 1]), np.array([1, 2, 3]))
+    assert [s.tolist() for s in prefixes] == [[7], [7, 8], [8, 9]] and prefixes.times_of(2).tolist() == [1, 2]
+    assert prefixes.items.tolist() == [7, 7, 8, 8, 9] and prefixes.times.tolist() == [0, 0, 1, 1, 2]
+    assert prefixes.offsets.tolist() == [0, 1, 3, 5]
+    assert pad(prefixes, 3).tolist() == pad([[7], [7, 8], [8, 9]], 3).tolist()
+    packed = prefixes.packed()
+    assert [s.tolist() for s in packed] == [s.tolist() for s in prefixes]
+    assert packed.items is packed.shared_items and packed.times is packed.shared_times  # no copy
+
+
+def test_take_shares_its_events():
+    sequences = Sequences.from_lists(LISTS)
+    assert sequences.take([3, 0]).shared_items is sequences.shared_items
+    assert not np.shares_memory(sequences.packed().items, sequences.items)
+
+
+@pytest.mark.parametrize("rows", [[], [1], [0, 1, 2, 3], [3, 3, 0]])
+def test_chunks_have_the_hash_of_the_whole(rows):
+    sequences = Sequences.from_lists(LISTS).take(rows)
+    assert digest(sequences.chunked_items()) == digest(sequences.items)
 
 
 def test_no_sequences():

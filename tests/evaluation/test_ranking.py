@@ -282,3 +282,18 @@ def test_a_higher_rank_for_a_higher_target_never_the_reverse():
     better = scores.copy()
     better[np.arange(40), cases.targets] += rng.integers(0, 3, 40)
     assert (rank_cases(scorer_of(better), cases, 25).rank <= rank_cases(scorer_of(scores), cases, 25).rank).all()
+
+
+def test_batches_of_long_histories_are_smaller_and_ranks_stay(monkeypatch):
+    rng = np.random.default_rng(5)
+    cases, scores = random_cases(60, 30, rng), rng.integers(0, 9, (60, 31))
+    whole, sizes = rank_cases(scorer_of(scores), cases, 30), []
+
+    def scorer(histories, case_indices):
+        sizes.append((len(histories), sum(map(len, histories))))
+        return torch.as_tensor(scores[case_indices])
+
+    monkeypatch.setattr("dmesr_core.evaluation.ranking._EVENTS", 10)
+    small = rank_cases(scorer, cases, 30)
+    assert np.array_equal(small.rank, whole.rank)
+    assert all(n == 1 or events <= 10 for n, events in sizes) and max(sizes)[0] > 1

@@ -1,16 +1,14 @@
-"""The named experiments: what they combine, in which order, and on what data."""
+"""The named experiments: what they combine, in which order."""
 
 import math
-from dataclasses import replace
 
 import pytest
-from helpers.small_material import make_material
 
-from dmesr_core.errors import DataError, SettingsError
-from dmesr_core.experiments import grids, load
+from dmesr_core import profiles
+from dmesr_core.errors import SettingsError
+from dmesr_core.experiments import grids
 from dmesr_core.experiments.grid import Block, Data, Grid, jobs
 from dmesr_core.experiments.grids import GRIDS, get, whole
-from dmesr_core.experiments.load import materials, subsample_training
 from dmesr_core.experiments.variants import VARIANTS, needs_of
 
 
@@ -52,9 +50,9 @@ def test_ablations_change_one_thing_at_a_time():
 
 
 def test_fewer_shoppers_are_trained_for_as_many_steps():
-    steps, waits = {}, {}
+    shoppers, steps, waits = profiles.get("cpu").n_shoppers, {}, {}
     for data, some in jobs(get("ablations")).items():
-        per_epoch = {math.ceil(data.share * load._SHOPPERS / job.train.batch_size) for job in some}
+        per_epoch = {math.ceil(data.share * shoppers / job.train.batch_size) for job in some}
         (steps[data.share],) = {n * job.train.epochs for n in per_epoch for job in some if job.name != "popularity"}
         (waits[data.share],) = {n * job.train.patience for n in per_epoch for job in some if job.name != "popularity"}
     assert set(steps) == {0.125, 0.25, 0.5, 1.0}
@@ -90,55 +88,7 @@ def test_a_block_may_change_the_size_of_the_backbone():
         }  # fmt: skip
 
 
-def test_data_that_is_not_there_is_asked_for(monkeypatch, tmp_path):
-    monkeypatch.delenv("DMESR_DATA", raising=False)
-    with pytest.raises(SettingsError, match="three_backbones_movielens.*'movielens'.*--data-dir.*movielens_posters/"):
-        materials(get("three_backbones_movielens"))
-    monkeypatch.setenv("DMESR_DATA", str(tmp_path))
-    with pytest.raises(DataError, match="movielens_posters: there is no such folder"):
-        materials(get("three_backbones_movielens"))
-
-
-def test_material_of_a_tiny_grid():
-    grid = get("ablations", "smoke")
-    found = materials(grid)
-    full, half = found[Data("bazaar")], found[Data("bazaar", share=0.5)]
-    assert full.features is half.features and full.facts is half.facts is not None
-    assert len(half.split.train) == round(0.5 * len(full.split.train))
-    assert (half.name, half.share) == ("bazaar", 0.5)
-    time = materials(get("three_backbones_time", "smoke"))[Data("bazaar", "global-time")]
-    assert time.split.name == "global-time" and time.facts is None
-
-
-def test_no_features_are_made_where_none_are_needed(monkeypatch):
-    monkeypatch.setattr(load, "extract_features", lambda *_: pytest.fail("extracted"))
-    only_ids = Block((Data("bazaar"),), {"a": VARIANTS["id_only"]})
-    plain = replace(get("three_backbones_bazaar", "smoke"), blocks=(only_ids,))
-    assert materials(plain)[Data("bazaar")].features is None
-
-
-def test_fewer_shoppers_ask_the_same_questions():
-    split = make_material().split
-    half, quarter = subsample_training(split, 0.5), subsample_training(split, 0.25)
-    assert subsample_training(split, 1.0) is split
-    assert half.test is split.test and half.valid is split.valid
-    assert (len(half.train), len(quarter.train)) == (20, 10)
-    assert half.train_counts.sum() == half.train.lengths.sum() == len(half.train.items)
-    sequences = {tuple(s) for s in half.train}
-    assert all(tuple(s) in sequences for s in quarter.train)
-    with pytest.raises(SettingsError, match="share"):
-        subsample_training(split, 0.0)
-
-
 def test_what_a_grid_does_not_know_counts_as_short():
     odd = Grid("odd", "", (Block((Data("bazaar"),), {"id_only": VARIANTS["id_only"]}, ("sasrec", "mamba"), seeds=1),))
     (some,) = jobs(odd).values()
     assert {job.backbone.name for job in some} == {"sasrec", "mamba"}
-
-
-def test_grids_of_the_bazaar_read_no_folder():
-    folders = {name for name, grid in GRIDS.items() if any(load.reads_folder(part) for part in whole(grid))}
-    assert folders == {
-        "three_backbones", "three_backbones_movielens", "quality_beauty", "quality_toys", "losses_beauty"
-    }  # fmt: skip
-    assert not load.reads_folder(get("quality_beauty", "smoke"))

@@ -1,4 +1,4 @@
-"""A shop of a few items, whose process can be enumerated."""
+"""A Bazaar of a few items, small enough to enumerate its process."""
 
 from __future__ import annotations
 

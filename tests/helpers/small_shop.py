@@ -1,4 +1,4 @@
-"""A folder of one's own data, as `sources.load("folder")` reads it, made of a few products of the Bazaar."""
+"""A folder of one's own data, as `load_dataset("folder", path)` reads it, made of a few products of the Bazaar."""
 
 from __future__ import annotations
 

@@ -72,7 +72,8 @@ def test_a_finished_training_is_read_and_what_it_hands_out_is_repaired(tmp_path)
 
 def other_histories(material):
     train_ = material.split.train
-    return replace(material, split=replace(material.split, train=replace(train_, items=train_.items[::-1].copy())))
+    other = replace(train_, shared_items=train_.items[::-1].copy())
+    return replace(material, split=replace(material.split, train=other))
 
 
 def other_cases(material):

@@ -1,12 +1,13 @@
-"""Draw a product: flat and friendly, on a pastel ground, as a pure function of its facts and a random generator.
+"""Draw a product on a pastel ground, as a pure function of its facts and a random generator.
 
-The picture is drawn `SUPERSAMPLE` times larger and shrunk, which gives soft edges. Position, size, tilt, ground and
-the pattern's phase vary; the silhouette comes from `silhouettes`, the rest from here.
+The picture is drawn `SUPERSAMPLE` times larger and scaled down, which smooths the edges. Position, size, tilt, ground
+and the phase of the pattern vary; the outlines come from `silhouettes`.
 """
 
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw
@@ -14,9 +15,10 @@ from PIL import Image, ImageChops, ImageDraw
 from dmesr_core.data.bazaar.facts import COLOURS, PATTERNS
 from dmesr_core.data.bazaar.silhouettes import SILHOUETTES, Part
 from dmesr_core.errors import SettingsError
+from dmesr_core.provenance import hash_of_statements
 
 SUPERSAMPLE = 3
-# Neutral paints (RGB): none of them is close to a product colour on a large area.
+# Neutral paints (RGB); those of large areas are not close to the colour of any product.
 PAINTS = {
     "cream": (252, 246, 232),
     "metal": (104, 100, 104),
@@ -27,6 +29,13 @@ PAINTS = {
 GROUNDS = ((250, 243, 230), (240, 244, 248), (246, 240, 246), (240, 246, 238), (250, 240, 236), (244, 242, 236))
 CREAM = (255, 250, 240)
 BLACK = (30, 24, 34)
+
+
+def drawing_version() -> str:
+    """Hash of the code that draws, without comments and docstrings; stored pictures of another version are stale."""
+    here = Path(__file__).parent
+    names = ("drawing.py", "silhouettes.py", "facts.py")
+    return hash_of_statements((here / name).read_text(encoding="utf-8") for name in names)
 
 
 def _mix(a: tuple, b: tuple, share: float) -> tuple[int, int, int]:
@@ -43,7 +52,7 @@ def _parts(category: str, shape: str) -> tuple[Part, ...]:
 
 
 def _stripes(pitch: float, share: float, shift: float) -> list[np.ndarray]:
-    """Upright bars that cover the unit square, `share` of each `pitch` wide, each (4, 2)."""
+    """Vertical bars over the unit square, each (4, 2); one per `pitch`, as wide as a `share` of it."""
     starts = np.arange(-1.3 - pitch, 1.3, pitch) + shift * pitch
     return [np.array([(x, -1.4), (x + share * pitch, -1.4), (x + share * pitch, 1.4), (x, 1.4)]) for x in starts]
 
@@ -56,7 +65,7 @@ def _dots(pitch: float, phase: np.ndarray) -> np.ndarray:
 
 
 def _marks(pattern: str, size: tuple, place, scale: float, pitch: float, phase: np.ndarray) -> Image.Image:
-    """The pattern as a mask of `size`: it repeats after `pitch` (unit coordinates), shifted by `phase` (2,) of that."""
+    """The pattern as a mask of `size`, with period `pitch` (unit coordinates), shifted by `phase` (2,) periods."""
     marks = Image.new("L", size, 0)
     pen = ImageDraw.Draw(marks)
     if pattern == "dotted":
@@ -68,7 +77,7 @@ def _marks(pattern: str, size: tuple, place, scale: float, pitch: float, phase: 
     share, pitch = (0.42, pitch) if pattern == "striped" else (0.5, 1.1 * pitch)
     for bar in _stripes(pitch, share, phase[0]):
         pen.polygon(place(bar), fill=255)
-    if pattern == "checked":  # bars across, and where bars cross, neither
+    if pattern == "checked":  # horizontal bars, without the crossings of both kinds
         across = Image.new("L", size, 0)
         pen = ImageDraw.Draw(across)
         for bar in _stripes(pitch, share, phase[1]):
@@ -83,7 +92,7 @@ def draw(
     """The picture of one product, an RGB image of `size` × `size` pixels; equal generators give equal bytes.
 
     Raises:
-        SettingsError: for a category, colour, pattern or shape that the Bazaar does not know.
+        SettingsError: an unknown category, colour, pattern or shape.
     """
     parts = _parts(category, shape)
     if colour not in COLOURS:
@@ -135,9 +144,9 @@ def _thick_line(pen: ImageDraw.ImageDraw, points: list, width: float, fill: tupl
 
 
 def _fill_body(picture: Image.Image, points: list, base: tuple, pattern: tuple, place, scale: float) -> None:
-    """Fill the outline with the colour, the pattern in a lighter tone, a shaded right edge and a lit left one.
+    """Fill the outline with the colour, the pattern in a lighter tone, a darker right edge and a lighter left one.
 
-    `pattern` is (name, pitch, phase). Works on the outline's bounding box only, which halves the time.
+    `pattern` is (name, pitch, phase). Only the bounding box of the outline is computed, which halves the time.
     """
     xs, ys = zip(*points, strict=True)
     left, top = max(0, int(min(xs))), max(0, int(min(ys)))
@@ -148,7 +157,7 @@ def _fill_body(picture: Image.Image, points: list, base: tuple, pattern: tuple, 
     if pattern[0] != "plain":
         marks = _marks(pattern[0], size, lambda p: [(x - left, y - top) for x, y in place(p)], scale, *pattern[1:])
         picture.paste(_mix(base, CREAM, 0.72), (left, top), ImageChops.darker(mask, marks))
-    # A crescent on each side: what is left of the mask when the same mask, shifted, is taken away.
+    # A crescent on each side: the mask minus the same mask, shifted.
     step = round(0.13 * scale)
     for shift, tone, strength in ((-step, BLACK, 0.16), (step, (255, 255, 255), 0.22)):
         shifted = Image.new("L", size, 0)

@@ -1,8 +1,7 @@
-"""What is true about each product of the Bazaar, before anything is drawn or written.
+"""The facts of each product of the Bazaar; its picture and its text are generated from them.
 
-A product has nine facts. Four can be seen (category, colour, pattern, shape); six can be read
-(category, brand, series, material, use, size). Only the category is always in both; the colour is
-*sometimes* mentioned in the words. Everything else that the Bazaar shows or says follows from here.
+A product has nine facts. The picture shows four (category, colour, pattern, shape); the text states six (category,
+brand, series, material, use, size). Only the category is always in both; the text mentions the colour *sometimes*.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import numpy as np
 
 from dmesr_core.errors import SettingsError
 
-# Each category has two shapes (what the outline looks like) and the materials that a shop would offer.
+# Two shapes (outlines) per category.
 SHAPES: dict[str, tuple[str, str]] = {
     "teapot": ("round", "tall"),
     "cup": ("straight", "flared"),
@@ -29,7 +28,7 @@ SHAPES: dict[str, tuple[str, str]] = {
     "boot": ("ankle", "tall"),
 }
 CATEGORIES = tuple(SHAPES)
-# Flat, well separated hues (RGB): a colour must be told from its neighbours on a 64-pixel picture.
+# Well separated hues (RGB), which can be distinguished on a picture of 64 pixels.
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (208, 44, 48),
     "orange": (240, 132, 36),
@@ -66,7 +65,7 @@ BRANDS = (
     "Alderby", "Brunmoor", "Castella", "Dunmarle", "Elvestad", "Fennwick",
     "Gallowen", "Harrowby", "Isolde & Sons", "Juniper Row", "Kestrane", "Lindqvell",
 )  # fmt: skip
-# Which categories are bought to go with which: the pull from one purchase to the next.
+# Categories that go with a category: a purchase may pull one of them next.
 COMPLEMENTS: dict[str, tuple[str, ...]] = {
     "teapot": ("cup", "bowl"),
     "cup": ("teapot", "bowl"),
@@ -81,7 +80,7 @@ COMPLEMENTS: dict[str, tuple[str, ...]] = {
     "hat": ("boot", "bag"),
     "boot": ("hat", "umbrella"),
 }
-# The facts in the order in which tables and one-hot codes list them, and where a reader can find each.
+# Facts in the picture, facts in the text, and all facts in the order of tables and one-hot codes.
 PICTURE_FACTS = ("category", "colour", "pattern", "shape")
 WORD_FACTS = ("category", "brand", "series", "material", "use", "size")
 FACTS = ("category", "colour", "pattern", "shape", "brand", "series", "material", "use", "size")
@@ -105,15 +104,15 @@ class Facts:
         return len(self.codes["category"])
 
     def of(self, index: int) -> dict[str, str]:
-        """The facts of product `index` (0-based) in words."""
+        """The facts of product `index` (0-based) as strings."""
         row = {f: self.vocabulary[f][self.codes[f][index]] for f in FACTS if f != "shape"}
         row["shape"] = SHAPES[row["category"]][self.codes["shape"][index]]
         return row
 
     def one_hot(self) -> np.ndarray:
-        """All facts as one row of zeros and ones per product, (N, sum of vocabulary sizes) float32.
+        """All facts of each product, one-hot, (N, sum of vocabulary sizes) float32.
 
-        The shape is coded within its category, so that "round teapot" and "round clock" differ.
+        Shapes are coded per category, so "round teapot" and "round clock" differ.
         """
         blocks = []
         for fact in FACTS:
@@ -125,7 +124,7 @@ class Facts:
 
 
 def series_names(n: int, rng: np.random.Generator) -> tuple[str, ...]:
-    """`n` different invented two-syllable names, such as "Stovael" (no real words: nothing to look up)."""
+    """`n` different invented names of two syllables, such as "Stovael"; not real words, so no model knows them."""
     names: dict[str, None] = {}
     while len(names) < n:
         first = rng.choice(_ONSETS) + rng.choice(_VOWELS)
@@ -137,11 +136,11 @@ def series_names(n: int, rng: np.random.Generator) -> tuple[str, ...]:
 def sample_facts(n: int, rng: np.random.Generator, items_per_series: int = 20) -> Facts:
     """Draw the facts of `n` products.
 
-    A series belongs to one brand and has a house style: three favourite colours and one favourite pattern,
-    which six products in ten follow. All else is uniform.
+    A series belongs to one brand and has three favourite colours and one favourite pattern; 60% of its products
+    follow each. All other facts are uniform.
 
     Raises:
-        SettingsError: for fewer than 12 products (one per category).
+        SettingsError: fewer than 12 products (one per category).
     """
     if n < len(CATEGORIES):
         raise SettingsError(f"the Bazaar needs at least {len(CATEGORIES)} items (one per category), got {n}")

@@ -1,8 +1,8 @@
-"""Why a shopper bought what was bought: the Bazaar's own story, asked backwards.
+"""The posterior probability of each reason for a purchase in the Bazaar.
 
-A purchase comes from one of five sources (see `shoppers`). The log does not say from which, and nor does the generator:
-a cup of the right series may have been pulled, or simply liked. But the chance of each source, given all that was seen
-before and what was bought, is exact, since the probability of the purchase is a sum with one term per source.
+A purchase has one of five reasons (see `shoppers`), which the log does not contain: a cup of the same series may have
+been pulled by the last purchase or drawn from the shopper's taste. The probability of a purchase is a sum with one term
+per reason, so the probability of each reason, given the history and the purchase, is exact.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ SERIES, LOOK, WHIM, SAME, CHANGED = REASONS = (
 def terms(
     process: Process, past: np.ndarray, past_times: np.ndarray, next_time: np.ndarray, item: np.ndarray
 ) -> np.ndarray:
-    """P(item and its reason | past), (B, 5): the terms of `Process.next_item` for one item, in the order of `REASONS`.
+    """P(item, reason | past), (B, 5), in the order of `REASONS`: the terms of `Process.next_item` for one item.
 
     Args:
         past: (B, t) item numbers (from 1), oldest first, t at least 1; past_times (B, t).
-        next_time: (B,), when `item` (B,) was bought; it must be on sale and not among `past`.
+        next_time: (B,), when `item` (B,) was bought; the item must be on sale and not in `past`.
     """
     past, item = np.asarray(past, dtype=np.int64) - 1, np.asarray(item, dtype=np.int64) - 1
     weeks, week, whim = process.week(past_times), process.week(next_time), process.settings.whim
-    # The type at the last purchase: `log_filter` is the belief before that purchase, which itself tells more.
+    # Belief about the type at the last purchase: `log_filter` gives that before it, the purchase itself is added.
     held = process.log_filter(past[:, :-1], weeks[:, :-1])
     held = held + process.log_emission(past[:, :-1], weeks[:, -1], past[:, -1])
     held = np.exp(held - held.max(axis=1, keepdims=True))
@@ -42,7 +42,7 @@ def terms(
 
     allowed = process.launch_week[None, :] <= week[:, None]  # (B, N)
     np.put_along_axis(allowed, past, False, axis=1)
-    left = np.maximum(allowed @ process.tastes.T, 1e-300)  # (B, K) weight still to be had
+    left = np.maximum(allowed @ process.tastes.T, 1e-300)  # (B, K) weight of the items left
     by_whim = whim * process.popularity[item][:, None]  # (B, 1)
     by_taste = process.tastes[:, item].T - by_whim  # (B, K)
 
@@ -61,7 +61,7 @@ def terms(
 
 
 def why(process: Process, cases: Cases) -> np.ndarray:
-    """The chance of each of `REASONS` for what came next in each case, (C, 5); rows sum to 1."""
+    """P(reason | history, target) of each case, (C, 5), in the order of `REASONS`; rows sum to 1."""
     out = np.empty((len(cases), len(REASONS)))
     lengths = cases.histories.lengths
     for length in np.unique(lengths):  # histories of one length at a time

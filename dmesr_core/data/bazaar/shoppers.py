@@ -1,11 +1,10 @@
-"""How the Bazaar's shoppers choose, and the best that anybody could predict of them.
+"""The process by which the Bazaar's shoppers choose items, and the exact distribution of the next item.
 
-A shopper has a hidden *type* (tastes over facts of both kinds) that may drift from one purchase to the next:
-a hidden Markov model. A purchase is either *pulled* by the previous one (a cup to go with the teapot: one of its
-series, or one that looks like it) or comes from the type's taste. Nobody buys the same item twice, and nothing
-before its launch. Everything that the choice depends on, except the type, can be observed: so the forward
-algorithm gives the exact probability of each next item, and ranking by it is the ceiling of every ranking metric
-in the book.
+A shopper has a hidden *type* (tastes over facts of both kinds) that may change from one purchase to the next: a hidden
+Markov model. A purchase is either *pulled* by the previous one (a cup that goes with the teapot: of the same series, or
+of the same look) or drawn from the taste of the type. No item is bought twice by a shopper, or before its launch.
+Everything that the choice depends on, except the type, is observed, so the forward algorithm gives the exact
+probability of each next item. Ranking by it is the upper limit of every ranking metric in the book.
 """
 
 from __future__ import annotations
@@ -63,11 +62,11 @@ class Process:
     transition: np.ndarray  # (K, K) from row to column
 
     def week(self, times: np.ndarray) -> np.ndarray:
-        """Week number of times in seconds since 1970; what is launched in a week can be bought all week."""
+        """Week numbers of times in seconds since 1970; an item can be bought from the start of its launch week."""
         return np.clip(((times - OPENING) // (7 * DAY)).astype(np.int64), 0, self.settings.weeks - 1)
 
     def sample(self, n_shoppers: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Draw shoppers and what they buy.
+        """Draw shoppers and their purchases.
 
         Returns:
             user (n,) 0-based, item (n,) item numbers from 1, time (n,) seconds since 1970; sorted by user, time.
@@ -77,14 +76,14 @@ class Process:
         n_items = self.tastes.shape[1]
         n_events = np.minimum(s.min_events + extra, min(s.max_events, n_items // 4))
         longest = int(n_events.max())
-        # A shopper arrives some day of the first 36 weeks and shops until the log ends.
+        # A shopper arrives within the first 70% of the weeks and may buy until the end of the log.
         arrival = rng.random(n_shoppers) * 0.7
         moments = arrival[:, None] + rng.random((n_shoppers, longest)) * (1 - arrival)[:, None]
         moments[np.arange(longest)[None, :] >= n_events[:, None]] = np.inf
         moments.sort(axis=1)
         times = OPENING + np.where(np.isfinite(moments), moments, 0.0) * s.weeks * 7 * DAY  # (U, longest)
 
-        # Items in order of launch: what is on sale in a week is a prefix, and one running sum serves all weeks.
+        # Items in order of launch: those on sale in a week are a prefix, so one running sum serves all weeks.
         by_launch = np.argsort(self.launch_week, kind="stable")
         running = np.cumsum(self.tastes[:, by_launch], axis=1)  # (K, N)
         on_sale = np.searchsorted(self.launch_week[by_launch], np.arange(s.weeks), side="right")  # (weeks,)
@@ -98,7 +97,7 @@ class Process:
             week = self.week(times[who, t])
             choice = self._pulled(items[who, :t], week, rng) if t else np.full(len(who), -1)
             open_ = choice < 0
-            while open_.any():  # exact: a draw that was bought before is thrown away and drawn again
+            while open_.any():  # rejection sampling: an item that was bought before is drawn again
                 rows = np.flatnonzero(open_)
                 z, limit = types[who[rows]], on_sale[week[rows]]
                 target = rng.random(len(rows)) * running[z, limit - 1]
@@ -115,7 +114,7 @@ class Process:
         return user[real], items[real] + 1, times[real]
 
     def _partners(self, partners: np.ndarray, past: np.ndarray, week: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Partners of the last purchase: columns (B, M), and weights (B, M), 0 where not on sale or not new."""
+        """Partners of the last purchase: columns (B, M), weights (B, M), 0 where not on sale or bought before."""
         columns = partners[past[:, -1]]  # (B, M)
         fits = (columns >= 0) & (self.launch_week[columns] <= week[:, None])
         for t in range(past.shape[1]):
@@ -123,23 +122,23 @@ class Process:
         return columns, np.where(fits, self.popularity[columns], 0.0)
 
     def _pulled(self, past: np.ndarray, week: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """What the previous purchase pulls (B,), or -1 where it pulls nothing."""
+        """The column that the previous purchase pulls (B,), or -1 where it pulls none."""
         chosen = np.full(len(past), -1, dtype=np.int64)
-        lot, threshold = rng.random(len(past)), 0.0
+        uniform, threshold = rng.random(len(past)), 0.0
         for chance, partners in self.pulls:
             columns, weights = self._partners(partners, past, week)
             running = np.cumsum(weights, axis=1)
             pick = (running <= (rng.random(len(past)) * running[:, -1])[:, None]).sum(axis=1)
             draw = columns[np.arange(len(past)), np.minimum(pick, columns.shape[1] - 1)]
-            here = (lot >= threshold) & (lot < threshold + chance) & (running[:, -1] > 0)
+            here = (uniform >= threshold) & (uniform < threshold + chance) & (running[:, -1] > 0)
             chosen[here] = draw[here]
             threshold += chance
         return chosen
 
     def log_emission(self, past: np.ndarray, week: np.ndarray, item: np.ndarray) -> np.ndarray:
-        """log P(item | type, past, week), (B, K). `past` (B, t) columns without padding, all of one length."""
+        """log P(item | type, past, week), (B, K). `past` (B, t) are columns, without padding."""
         launched = self.launch_week[None, :] <= week[:, None]  # (B, N)
-        left = launched @ self.tastes.T - self.tastes[:, past].sum(axis=2).T  # (B, K) weight still to be had
+        left = launched @ self.tastes.T - self.tastes[:, past].sum(axis=2).T  # (B, K) weight of the items left
         taste = self.tastes[:, item].T / np.maximum(left, 1e-300)
         if past.shape[1] == 0:
             return np.log(taste)
@@ -168,10 +167,10 @@ class Process:
         return state
 
     def next_item(self, past: np.ndarray, past_times: np.ndarray, next_time: np.ndarray) -> np.ndarray:
-        """The exact distribution of the next purchase, knowing its date.
+        """The exact distribution of the next purchase, given its date.
 
         Args:
-            past: (B, t) item numbers (from 1), oldest first, all histories of one length.
+            past: (B, t) item numbers (from 1), oldest first, without padding.
             past_times: (B, t); next_time: (B,); seconds since 1970.
 
         Returns:
@@ -198,7 +197,7 @@ class Process:
 
 
 def make_process(facts: Facts, rng: np.random.Generator, settings: ShopperSettings | None = None) -> Process:
-    """Give the world of `facts` its tastes, popularity, launches and partners."""
+    """Draw tastes, popularity, launches and partners for the products with these `facts`."""
     s = settings or ShopperSettings()
     n = len(facts)
     log_taste = np.zeros((s.n_types, n))
@@ -224,7 +223,7 @@ def make_process(facts: Facts, rng: np.random.Generator, settings: ShopperSettin
 
 
 def partner_table(group: np.ndarray, category: np.ndarray) -> np.ndarray:
-    """For each item, the items of its group in the categories that complement its own, padded with -1: (N, M)."""
+    """For each item, the items of its group in the complementary categories, (N, M), padded with -1."""
     shelf: dict[tuple[int, str], list[int]] = {}
     for i, (g, c) in enumerate(zip(group, category, strict=True)):
         shelf.setdefault((int(g), CATEGORIES[c]), []).append(i)
@@ -239,7 +238,7 @@ def partner_table(group: np.ndarray, category: np.ndarray) -> np.ndarray:
 
 
 def _step(types: np.ndarray, transition: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The next type of each shopper (B,)."""
+    """Draw the next type of each shopper, (B,)."""
     return (np.cumsum(transition, axis=1)[types] < rng.random((len(types), 1))).sum(axis=1)
 
 

@@ -1,8 +1,8 @@
 """The outline of every product: 12 categories, two shapes each, as simple parts in a unit square.
 
-Coordinates run from -1 to 1, x to the right and y downwards; a product stands on y = 0.8. A part is a closed
-outline or a thick line. Its `paint` says how it is filled: "body" takes the product's colour and its pattern,
-"trim" a darker tone of the colour, and the other names are fixed neutral colours (see `drawing.PAINTS`).
+Coordinates run from -1 to 1, x to the right and y downwards; a product stands on y = 0.8. A part is a closed outline
+or a thick line. Its `paint`: "body" has the colour and pattern of the product, "trim" and "dark" are darker tones of
+the colour, the other names are fixed neutral colours (see `drawing.PAINTS`).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import numpy as np
 class Part:
     """One piece of a product."""
 
-    paint: str  # "body", "trim" or a neutral colour's name
+    paint: str  # "body", "trim", "dark" or the name of a neutral colour
     points: np.ndarray  # (n, 2) float, unit coordinates
     width: float = 0.0  # 0: a filled outline; above 0: an open line of this thickness
 
 
 def _smooth(points: list, closed: bool = True, steps: int = 7) -> np.ndarray:
-    """A soft curve through the points (Catmull-Rom spline), (n * steps, 2)."""
+    """A smooth curve through the points (Catmull-Rom spline), (n * steps, 2)."""
     p = np.asarray(points, dtype=float)
     around = np.concatenate([p[-1:], p, p[:2]]) if closed else np.concatenate([p[:1], p, p[-1:]])
     t = np.linspace(0, 1, steps, endpoint=False)[None, :, None]
@@ -46,7 +46,7 @@ def _box(x0: float, y0: float, x1: float, y1: float, r: float) -> np.ndarray:
 
 
 def _turned(profile: list) -> np.ndarray:
-    """A shape as from a potter's wheel: (y, radius) pairs from top to bottom, smoothed and mirrored."""
+    """A symmetric outline from (y, radius) pairs, top to bottom, smoothed and mirrored."""
     right = _smooth([(r, y) for y, r in profile], closed=False)
     return np.concatenate([right, right[::-1] * (-1, 1)])
 

@@ -1,14 +1,14 @@
-"""Write a product's title and text in a shop's voice: always what can be read, never what must be seen.
+"""Title and text of a product, from templates.
 
-Every title and text together name category, brand, series, material, use and size. The colour is mentioned about once
-in seven; pattern and shape never, so whoever wants to know them has to look at the picture.
+Title and text together always state category, brand, series, material, use and size. About one in seven mentions the
+colour; none mentions pattern or shape, which only the picture shows.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-COLOUR_SHARE = 0.15  # how often the words mention the colour
+COLOUR_SHARE = 0.15  # share of the texts that mention the colour
 
 _TITLES = (
     "{series} {category}, {size} — {brand}",
@@ -20,7 +20,7 @@ _TITLES = (
     "{category_} for {use} — {series} by {brand}",
     "{series} by {brand}: {material} {category}",
 )  # fmt: skip
-# What a sentence says; each text gets one sentence for every fact that its title leaves out, and often one more.
+# By fact; a text has one sentence for every fact that is not in the title, and often more.
 _SENTENCES = {
     "category": (
         "A {category} you will reach for every day.",
@@ -64,7 +64,7 @@ _SENTENCES = {
         "Shown here in {colour}.",
     ),
 }
-# Closing lines that say nothing about the product. None contains a word that is a fact of any product.
+# Sentences without facts; none contains a word that is a fact of any product.
 _FILLER = (
     "Delivered within three working days.",
     "Wipe clean with a damp cloth.",
@@ -83,15 +83,15 @@ MIN_WORDS, MAX_WORDS = 25, 60
 
 
 def write(facts: dict[str, str], rng: np.random.Generator) -> tuple[str, str]:
-    """Title and text of a product with these facts (as `Facts.of` returns them); 25 to 60 words together.
+    """Title and text of a product with these facts (from `Facts.of`), 25 to 60 words together.
 
-    The same facts and an equal generator give the same words.
+    The same facts and an equal generator give the same text.
     """
     fields = {**facts, **{f"{f}_": facts[f].capitalize() for f in ("category", "material", "size")}}
     title_form = _pick(_TITLES, rng)
     title = title_form.format(**fields)
     said = {f for f in _SENTENCES if "{" + f in title_form}
-    # The brand is always in the title; a fact that the title has may be said again, three times in ten.
+    # A fact that is in the title is repeated with a chance of 30%.
     facts_to_say = [f for f in _SENTENCES if f != "colour" and (f not in said or rng.random() < 0.3)]
     if rng.random() < COLOUR_SHARE:
         facts_to_say.append("colour")

@@ -1,8 +1,7 @@
-"""One world: its products drawn and described, its shoppers' log, and the process that made them."""
+"""A world of the Bazaar: its catalogue, its log, and the facts and the process that they were generated from."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -13,22 +12,23 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from dmesr_core.data.bazaar.drawing import draw
+from dmesr_core.data.bazaar.drawing import draw, drawing_version
 from dmesr_core.data.bazaar.facts import Facts, sample_facts
 from dmesr_core.data.bazaar.shoppers import Process, ShopperSettings, make_process
 from dmesr_core.data.bazaar.words import write
 from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.data.interactions import Interactions
 from dmesr_core.data.sequences import Cases
+from dmesr_core.files import write_atomically
 
-# Each part of a world has its own stream of random numbers: more shoppers do not change the products.
+# Each part of a world has its own random generator, so more shoppers do not change the products.
 _FACTS, _PROCESS, _SHOPPERS, _ITEM = range(4)
 PICTURE_SIDE = 128  # pixels
 
 
 @dataclass(frozen=True)
 class World:
-    """A catalogue, a log, and what only the Bazaar can tell: the true facts and the process."""
+    """A catalogue and a log with the true facts and the process that they were generated from."""
 
     catalogue: Catalogue
     interactions: Interactions
@@ -37,9 +37,9 @@ class World:
     seed: int
 
     def ceiling(self, cases: Cases) -> Callable[[list[np.ndarray], np.ndarray], torch.Tensor]:
-        """A scorer (see `dmesr_core.evaluation.metrics`) that gives each item its exact probability to be bought next.
+        """A scorer (see `dmesr_core.evaluation.ranking`): the exact probability of each item to be bought next.
 
-        Only for the given cases: the probabilities depend on the dates of the events as well.
+        For the given cases only, since the probabilities also depend on the times of the events.
         """
 
         def score(histories: list[np.ndarray], case_indices: np.ndarray) -> torch.Tensor:
@@ -56,7 +56,7 @@ class World:
         return score
 
     def fact_vectors(self) -> np.ndarray:
-        """True facts as zeros and ones for the fact oracle, (N+1, F) float32; row 0 (padding) is zero."""
+        """True facts, one-hot, (N+1, F) float32; row 0 (padding) is zero."""
         codes = self.facts.one_hot()
         return np.concatenate([np.zeros((1, codes.shape[1]), np.float32), codes])
 
@@ -69,9 +69,9 @@ def make_world(
     settings: ShopperSettings | None = None,
     progress: bool = True,
 ) -> World:
-    """Generate the world of `seed`; pictures are drawn into `folder` one by one, and only where they are missing.
+    """Generate the world of `seed`; pictures that are not in `folder` yet are drawn into it.
 
-    Nothing but the pictures is stored: the rest takes seconds and comes out the same each time.
+    Only the pictures are stored: all else is generated in seconds, the same each time.
     """
     facts = sample_facts(n_items, np.random.default_rng([seed, _FACTS]))
     process = make_process(facts, np.random.default_rng([seed, _PROCESS]), settings)
@@ -87,9 +87,9 @@ def make_world(
         path = folder / f"{i + 1:06d}.png"
         if not path.exists():
             picture = draw(truth["category"], truth["colour"], truth["pattern"], truth["shape"], rng, PICTURE_SIDE)
-            part = path.with_suffix(f".{os.getpid()}.tmp")  # two processes may draw the same world
+            part = path.with_suffix(f".{os.getpid()}.tmp")  # other processes may draw the same world
             picture.save(part, format="png")
-            part.replace(path)  # a picture is there whole or not at all
+            part.replace(path)  # atomic: no incomplete picture
         titles.append(title)
         texts.append(text)
         pictures.append(path)
@@ -103,16 +103,10 @@ def make_world(
 
 
 def _check_folder(folder: Path, n_items: int, seed: int) -> None:
-    """Pictures of another world in the folder would silently be taken for this one's: start over then."""
-    stamp, want = folder / "world.json", {"n_items": n_items, "seed": seed, "drawing": _drawing_version()}
+    """Delete the pictures in the folder if they are of another world or another version of the drawing code."""
+    stamp, want = folder / "world.json", {"n_items": n_items, "seed": seed, "drawing": drawing_version()}
     if stamp.exists() and json.loads(stamp.read_text()) != want:
         for old in folder.glob("*.png"):
             old.unlink()
     folder.mkdir(parents=True, exist_ok=True)
-    stamp.write_text(json.dumps(want))
-
-
-def _drawing_version() -> str:
-    """A picture of the drawing code: a changed drawer draws anew."""
-    here = Path(__file__).parent
-    return hashlib.sha256(b"".join((here / f).read_bytes() for f in ("drawing.py", "silhouettes.py"))).hexdigest()[:16]
+    write_atomically(stamp, json.dumps(want).encode())

@@ -19,9 +19,8 @@ from numpy.lib.format import open_memmap
 from PIL import Image
 from tqdm import tqdm
 
-from dmesr_core.data import bazaar
 from dmesr_core.data.bazaar import words
-from dmesr_core.data.bazaar.drawing import draw
+from dmesr_core.data.bazaar.drawing import draw, drawing_version
 from dmesr_core.data.bazaar.facts import (
     ALL_MATERIALS,
     BRANDS,
@@ -116,7 +115,7 @@ def draw_pictures(split: str, n: int, seed: int, folder: Path, progress: bool = 
     """Draw `n` pictures of a split into `folder`, or open them if an earlier call has drawn them."""
     folder.mkdir(parents=True, exist_ok=True)
     facts = sample_facts(split, n, seed)
-    stamp = hashlib.sha256(json.dumps(facts).encode() + _drawing_code()).hexdigest()[:12]
+    stamp = hashlib.sha256((json.dumps(facts) + drawing_version()).encode()).hexdigest()[:12]
     path = folder / f"pictures-{split}-{stamp}.npy"
     if not path.exists():
         partial = path.with_suffix(".partial")
@@ -128,12 +127,6 @@ def draw_pictures(split: str, n: int, seed: int, folder: Path, progress: bool = 
         pixels.flush()
         partial.rename(path)
     return PictureSet(np.load(path, mmap_mode="r"), facts)
-
-
-def _drawing_code() -> bytes:
-    """The source code that draws pictures: a change there makes stored pictures stale."""
-    folder = Path(bazaar.__file__).parent
-    return b"".join((folder / name).read_bytes() for name in ("drawing.py", "silhouettes.py", "facts.py"))
 
 
 def caption(facts: dict[str, str]) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from dmesr_core.data.bazaar import drawing
 from dmesr_core.data.bazaar.drawing import _marks, draw
 from dmesr_core.data.bazaar.facts import CATEGORIES, COLOURS, PATTERNS, SHAPES
 from dmesr_core.data.bazaar.silhouettes import SILHOUETTES
@@ -25,14 +28,24 @@ def test_same_seed_same_bytes():
     assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 
+def test_the_version_follows_the_code_but_not_its_comments(tmp_path, monkeypatch):
+    here = Path(drawing.__file__).parent
+    for name in ("drawing.py", "silhouettes.py", "facts.py"):
+        (tmp_path / name).write_text((here / name).read_text(encoding="utf-8") + "# a comment\n", encoding="utf-8")
+    before = drawing.drawing_version()
+    monkeypatch.setattr(drawing, "__file__", str(tmp_path / "drawing.py"))
+    assert drawing.drawing_version() == before
+    for name in ("drawing.py", "silhouettes.py", "facts.py"):
+        source = (tmp_path / name).read_text(encoding="utf-8")
+        (tmp_path / name).write_text(source + "NEW = 1\n", encoding="utf-8")
+        assert drawing.drawing_version() != before
+        (tmp_path / name).write_text(source, encoding="utf-8")
+
+
 def test_size_and_mode():
     picture = draw("cup", "teal", "dotted", "flared", np.random.default_rng(0))
     assert picture.size == (128, 128) and picture.mode == "RGB"
     assert draw("cup", "teal", "dotted", "flared", np.random.default_rng(0), size=40).size == (40, 40)
-
-
-def test_every_category_has_its_two_shapes():
-    assert set(SILHOUETTES) == {(c, s) for c, pair in SHAPES.items() for s in pair}
 
 
 def test_silhouettes_differ_clearly():
