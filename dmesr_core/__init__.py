@@ -1,3 +1,79 @@
-"""DMESR: a dual-view, multimodal-LLM-based enhancing framework for sequential recommendation."""
+"""DMESR: a dual-view, multimodal-LLM-based enhancing framework for sequential recommendation.
+
+The names below are imported when they are first used, so `import dmesr_core` is fast and loads no library.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_EXPORTS = {  # name -> module below this package
+    "load_dataset": "data.datasets",
+    "Catalogue": "data.catalogue",
+    "Interactions": "data.interactions",
+    "Split": "data.sequences",
+    "MLLM": "features.mllm",
+    "TextEncoder": "features.text_encoder",
+    "Features": "features.extract",
+    "extract_features": "features.extract",
+    "DMESR": "models.dmesr",
+    "DMESRSettings": "models.dmesr",
+    "Backbone": "models.backbones",
+    "BackboneSettings": "models.backbones",
+    "register_backbone": "models.backbones",
+    "Recommender": "models.recommender",
+    "IDRecommender": "models.recommender",
+    "TrainSettings": "training.settings",
+    "EMA": "training.callbacks",
+    "TimeLimit": "training.callbacks",
+    "fit": "training.fit",
+    "EvalSettings": "evaluation.ranking",
+    "evaluate": "evaluation.metrics",
+    "popularity": "evaluation.scorers",
+    "top_k": "evaluation.ranking",
+    "compare": "evaluation.results",
+    "DataError": "errors",
+    "SettingsError": "errors",
+}
+
+__all__ = [
+    "DMESR", "EMA", "MLLM", "Backbone", "BackboneSettings", "Catalogue", "DMESRSettings", "DataError", "EvalSettings",
+    "Features", "IDRecommender", "Interactions", "Recommender", "SettingsError", "Split", "TextEncoder", "TimeLimit",
+    "TrainSettings", "__version__", "compare", "evaluate", "extract_features", "fit", "load_dataset", "popularity",
+    "register_backbone", "top_k",
+]  # fmt: skip
+
+if TYPE_CHECKING:
+    from dmesr_core.data.catalogue import Catalogue
+    from dmesr_core.data.datasets import load_dataset
+    from dmesr_core.data.interactions import Interactions
+    from dmesr_core.data.sequences import Split
+    from dmesr_core.errors import DataError, SettingsError
+    from dmesr_core.evaluation.metrics import evaluate
+    from dmesr_core.evaluation.ranking import EvalSettings, top_k
+    from dmesr_core.evaluation.results import compare
+    from dmesr_core.evaluation.scorers import popularity
+    from dmesr_core.features.extract import Features, extract_features
+    from dmesr_core.features.mllm import MLLM
+    from dmesr_core.features.text_encoder import TextEncoder
+    from dmesr_core.models.backbones import Backbone, BackboneSettings, register_backbone
+    from dmesr_core.models.dmesr import DMESR, DMESRSettings
+    from dmesr_core.models.recommender import IDRecommender, Recommender
+    from dmesr_core.training.callbacks import EMA, TimeLimit
+    from dmesr_core.training.fit import fit
+    from dmesr_core.training.settings import TrainSettings
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_EXPORTS[name]}"), name)
+    globals()[name] = value  # the next access does not come here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_EXPORTS})

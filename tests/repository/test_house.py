@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import pytest
+from helpers.tree import with_tree
+
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(file for room in ("dmesr_core", "tests", "benchmarks") for file in (ROOT / room).rglob("*.py"))
-MODULES = [file.relative_to(ROOT / "dmesr_core") for file in FILES if "dmesr_core" in file.parts]
 
 
 def lines_of(node: ast.AST) -> int:
@@ -33,3 +35,15 @@ def test_no_function_is_longer_than_60_lines():
 
 def test_fit_is_shorter_than_40_lines():
     assert dict(functions(ROOT / "dmesr_core" / "training" / "fit.py"))["fit"] < 40
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_the_tree_shows_every_file_with_what_it_holds(name):
+    page = (ROOT / name).read_text(encoding="utf-8")
+    assert page == with_tree(page), "run python tests/helpers/tree.py"
+    assert "fit.py" in page
+
+
+def test_every_module_says_what_it_holds():
+    modules = [file for file in FILES if "tests" not in file.relative_to(ROOT).parts]
+    assert not [file for file in modules if not ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))]

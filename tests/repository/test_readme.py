@@ -10,7 +10,7 @@ import pytest
 from helpers.small_material import make_material
 from helpers.small_shop import write_shop
 
-from dmesr_core.models import backbones, dmesr, recommender
+from dmesr_core.models import backbones
 from dmesr_core.training import fit, settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,8 +27,8 @@ def my_shop(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_ten_lines_run(my_shop, capsys):
-    lines = LIBRARY.replace("TrainSettings()", "TrainSettings(epochs=1)")
-    names: dict = {}
+    lines = LIBRARY.replace("fit(model, split)", "fit(model, split, TrainSettings(epochs=1))")
+    names: dict = {"TrainSettings": settings.TrainSettings}
     exec(compile(lines, "README.md", "exec"), names)
     assert "ndcg@10" in capsys.readouterr().out
     best = np.asarray(names["best"])
@@ -39,7 +39,7 @@ def test_the_ten_lines_run(my_shop, capsys):
 def test_a_backbone_of_your_own_can_be_trained(monkeypatch):
     monkeypatch.setattr(backbones, "BACKBONES", dict(backbones.BACKBONES))  # forgotten afterwards
     material = make_material()
-    names = dict(dmesr=dmesr, recommender=recommender, features=material.features, split=material.split)
+    names = dict(features=material.features, split=material.split)
     exec(compile(OWN_BACKBONE, "README.md", "exec"), names)
     assert type(names["model"].backbone).__name__ == "Recent"
     report = fit.fit(names["model"], material.split, settings.TrainSettings(epochs=4), progress=False)
