@@ -10,28 +10,28 @@ FACTS = {"category": "hat", "size": "small", "use": "small homes", "brand": "Iso
 
 
 def test_a_description_says_whole_words_in_any_case():
-    assert probes.said("A Hat, that is it", FACTS)["category"]
-    assert not probes.said("that is it", FACTS)["category"]
+    assert probes.mentioned_facts("A Hat, that is it", FACTS)["category"]
+    assert not probes.mentioned_facts("that is it", FACTS)["category"]
 
 
 def test_a_word_counts_for_one_fact_only():
-    found = probes.said("a large hat for small homes by ISOLDE & Sons", FACTS)
+    found = probes.mentioned_facts("a large hat for small homes by ISOLDE & Sons", FACTS)
     assert found == {"category": True, "size": False, "use": True, "brand": True, "series": False}
-    assert probes.said("a small hat for small homes", FACTS)["size"]
+    assert probes.mentioned_facts("a small hat for small homes", FACTS)["size"]
 
 
 def test_tokens_of_a_fact_include_the_pieces_of_its_words():
     tokens = "[CLS] isolde & sons : sto ##va ##el hat ( small ) for small homes . [SEP]".split()
-    kinds = probes.token_kinds(tokens, FACTS)
+    labels = probes.token_facts(tokens, FACTS)
     want = {
         0: "mark", 1: "brand", 2: "brand", 3: "brand", 4: "other", 5: "series", 6: "series", 7: "series",
         8: "category", 9: "other", 10: "size", 11: "other", 12: "other", 13: "use", 14: "use", 15: "other", 16: "mark",
     }  # fmt: skip
-    assert dict(enumerate(kinds)) == want
+    assert dict(enumerate(labels)) == want
 
 
 def test_a_value_that_was_cut_off_is_not_found():
-    assert set(probes.token_kinds(["sto", "##va"], {"series": "Stovael"})) == {"other"}
+    assert set(probes.token_facts(["sto", "##va"], {"series": "Stovael"})) == {"other"}
 
 
 def clouds(n=300, classes=5, d=8, spread=0.1, seed=0):

@@ -10,7 +10,10 @@ import torch
 from helpers.small_cases import make_cases, plain_ranks, random_cases, scorer_of
 
 from dmesr_core.errors import DataError, SettingsError
-from dmesr_core.evaluation.ranking import EvalSettings, Ranks, rank_cases, rank_in_sample, top_k
+from dmesr_core.evaluation.ranking import EvalSettings, Ranks, rank_cases, rank_in_sample, score_batches, top_k
+from dmesr_core.evaluation.scorers import model_scorer, popularity
+from dmesr_core.models.backbones import BackboneSettings
+from dmesr_core.models.recommender import IDRecommender
 
 
 @pytest.mark.parametrize("mask_seen", [True, False])
@@ -204,7 +207,7 @@ def test_a_scorer_that_returns_no_tensor_is_named():
 
 @pytest.mark.parametrize(
     "bad",
-    [{"ks": ()}, {"ks": (0, 5)}, {"batch_size": 0}, {"scores_at_once": 0}, {"head_share": 1.0}, {"short_history": -1}],
+    [{"ks": ()}, {"ks": (0, 5)}, {"batch_size": 0}, {"scores_at_once": 0}],
 )
 def test_bad_settings(bad):
     with pytest.raises(SettingsError, match=next(iter(bad))):
@@ -264,6 +267,32 @@ def test_top_k_is_the_sorted_catalogue_without_seen_items():
         assert (values[c] == scores[c, order]).all()
     unmasked, _ = top_k(scorer_of(scores), cases.histories, 30, 30, EvalSettings(mask_seen=False))
     assert (np.sort(unmasked, axis=1) == np.arange(1, 31)).all()
+
+
+def test_top_k_of_a_model_is_that_of_its_scorer_and_knows_the_number_of_items():
+    torch.manual_seed(0)
+    model = IDRecommender(BackboneSettings(width=8, max_len=6), torch.ones(31).bool())
+    cases = random_cases(10, 30, np.random.default_rng(4))
+    items, values = top_k(model, cases.histories, 5)
+    wanted_items, wanted = top_k(model_scorer(model, 30), cases.histories, 5, 30)
+    assert (items == wanted_items).all() and (values == wanted).all()
+    with pytest.raises(SettingsError, match="top_k needs n_items for 'popularity'"):
+        top_k(popularity(np.arange(31)), cases.histories, 5)
+    with pytest.raises(DataError, match="has 31 rows, wanted 21"):
+        top_k(model, cases.histories, 5, 20)
+
+
+def test_every_case_is_in_one_batch():
+    cases, seen = random_cases(23, 30, np.random.default_rng(4)), []
+    scores = torch.rand(23, 31)
+
+    def work(index, histories, batch):
+        assert (batch == scores[torch.from_numpy(index)]).all()
+        assert all((history == cases.histories[c]).all() for history, c in zip(histories, index, strict=True))
+        seen.extend(index)
+
+    score_batches(work, scorer_of(scores), cases.histories, 30, EvalSettings(batch_size=5))
+    assert sorted(seen) == list(range(23))
 
 
 def test_top_k_fills_up_with_padding():
