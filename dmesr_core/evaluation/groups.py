@@ -38,9 +38,12 @@ def case_groups(split: Split, cases: Cases) -> dict[str, np.ndarray]:
     return masks | {"short": lengths <= median, "long": lengths > median}
 
 
-def mean_by_group(
-    result: Result, masks: Mapping[str, np.ndarray], metric: str, n: int = 2000, seed: int = 0
-) -> dict[str, tuple[float, float, float]]:
-    """Group -> (mean, low, high) of `metric` over the cases of each mask (C,), with bootstrap intervals."""
-    parts = {group: result.where(mask, group) for group, mask in masks.items()}
-    return {group: (part.mean()[metric], *part.interval(n, seed)[metric]) for group, part in parts.items()}
+def scores_by_group(
+    results: Mapping[str, Result], masks: Mapping[str, np.ndarray], metric: str, n: int = 2000, seed: int = 0
+) -> dict[str, dict[str, tuple[float, float, float]]]:
+    """Name -> group -> (mean, low, high) of `metric` over the cases of each mask (C,), with bootstrap intervals."""
+    scores: dict[str, dict[str, tuple[float, float, float]]] = {}
+    for name, result in results.items():
+        parts = {group: result.where(mask, group) for group, mask in masks.items()}
+        scores[name] = {g: (part.mean()[metric], *part.interval(n, seed)[metric]) for g, part in parts.items()}
+    return scores

@@ -9,7 +9,7 @@ import pytest
 from helpers.small_cases import make_cases
 
 from dmesr_core.evaluation.bootstrap import bootstrap_interval
-from dmesr_core.evaluation.groups import case_groups, item_groups, mean_by_group
+from dmesr_core.evaluation.groups import case_groups, item_groups, scores_by_group
 from dmesr_core.evaluation.results import Result
 
 
@@ -35,10 +35,10 @@ def test_groups_of_cases():
     assert all(len(m) == 0 for m in case_groups(split, make_cases([], [])).values())
 
 
-def test_the_mean_of_a_group_is_that_of_its_cases_alone():
+def test_the_score_of_a_group_is_that_of_its_cases_alone():
     values = np.random.default_rng(0).random(60)
     masks = {"first": np.arange(60) < 20, "none": np.zeros(60, bool)}
-    found = mean_by_group(Result("a", {"m": values}, "p"), masks, "m", n=50, seed=3)
+    found = scores_by_group({"a": Result("a", {"m": values}, "p")}, masks, "m", n=50, seed=3)["a"]
     assert list(found) == ["first", "none"]
     assert found["first"] == pytest.approx((values[:20].mean(), *bootstrap_interval(values[:20], 50, seed=3)))
     assert np.isnan(found["none"]).all()
