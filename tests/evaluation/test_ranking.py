@@ -1,4 +1,4 @@
-"""Ranks equal those of the plain way, bad scores are named, the sample is what it says, memory is bounded."""
+"""Ranks equal a slow reference, bad scores are named, sampled negatives are uniform, memory is bounded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from threading import Barrier, get_ident
 import numpy as np
 import pytest
 import torch
-from helpers.small_cases import make_cases, plain_ranks, random_cases, scorer_of
+from helpers.small_cases import make_cases, reference_ranks, random_cases, scorer_of
 
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.evaluation.ranking import EvalSettings, Ranks, rank_cases, rank_in_sample, score_batches, top_k
@@ -19,7 +19,7 @@ from dmesr_core.models.recommender import IDRecommender
 @pytest.mark.parametrize("mask_seen", [True, False])
 @pytest.mark.parametrize("some", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.int64])
-def test_ranks_are_those_of_the_plain_way(mask_seen, some, dtype):
+def test_ranks_are_those_of_the_slow_reference(mask_seen, some, dtype):
     rng = np.random.default_rng(0)
     cases = random_cases(60, 40, rng)
     scores = torch.as_tensor(rng.integers(0, 9, (60, 41))).to(dtype)  # few values: many ties
@@ -27,10 +27,10 @@ def test_ranks_are_those_of_the_plain_way(mask_seen, some, dtype):
     if some:
         candidates = rng.random(41) < 0.5
         candidates[cases.targets] = True
-        candidates[0] = True  # must make no difference: item 0 is never ranked
+        candidates[0] = True  # must have no effect: item 0 is never ranked
     settings = EvalSettings(mask_seen=mask_seen, batch_size=7)
     ranks = rank_cases(scorer_of(scores), cases, 40, settings, candidates)
-    greater, ties = plain_ranks(scores.double().numpy(), cases, mask_seen, candidates)
+    greater, ties = reference_ranks(scores.double().numpy(), cases, mask_seen, candidates)
     assert (ranks.greater == greater).all()
     assert (ranks.n_ties == ties).all()
     assert (ranks.n_ties >= 1).all()
@@ -106,7 +106,7 @@ def test_expected_rank_is_the_middle_of_the_ties():
     assert Ranks(np.array([0, 3]), np.array([1, 4])).rank.tolist() == [1, 5.5]
 
 
-def test_column_zero_and_other_items_than_candidates_are_never_looked_at():
+def test_column_zero_and_items_that_are_no_candidates_are_ignored():
     cases = make_cases([[1]], [2])
     scores = np.array([[np.nan, 1, 2, np.inf, 3]])
     candidates = np.array([False, True, True, False, True])

@@ -42,7 +42,7 @@ def scorer_of(scores):
     return known
 
 
-def plain_ranks(scores, cases, mask_seen, candidates=None):
+def reference_ranks(scores, cases, mask_seen, candidates=None):
     """(greater, n_ties), computed case by case and item by item."""
     greater, ties = [], []
     for c, target in enumerate(cases.targets):
