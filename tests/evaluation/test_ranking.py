@@ -7,7 +7,7 @@ from threading import Barrier, get_ident
 import numpy as np
 import pytest
 import torch
-from helpers.small_cases import make_cases, reference_ranks, random_cases, scorer_of
+from helpers.small_cases import make_cases, random_cases, reference_ranks, scorer_of
 
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.evaluation.ranking import EvalSettings, Ranks, rank_cases, rank_in_sample, score_batches, top_k
