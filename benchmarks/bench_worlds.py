@@ -30,7 +30,7 @@ def measure(world_seed: int, n_seeds: int, profile: str) -> dict:
     train = TrainSettings(epochs=this.profile.max_epochs)
     store = files.cache_dir() / "experiments"
     results, _ = sweep.compare_variants(MODELS, material, range(n_seeds), None, train, store)
-    popularity = scorers.popularity_scorer(split.train_counts)
+    popularity = scorers.popularity(split)
     results["popularity"] = metrics.evaluate_cases(popularity, split.test, split.n_items, name="popularity")
     results["ceiling"] = metrics.evaluate_cases(world.ceiling(split.test), split.test, split.n_items, name="ceiling")
     per_case = {name: result.per_case["ndcg@10"] for name, result in results.items()}

@@ -20,8 +20,8 @@ from dmesr_core.book.narration.speed.rows import spread_of
 from dmesr_core.data.datasets import load_dataset
 from dmesr_core.data.interactions import Interactions
 from dmesr_core.data.sequences import Split
-from dmesr_core.evaluation.ranking import EvalSettings, Scorer, _each_batch, rank_cases, top_k
-from dmesr_core.evaluation.scorers import model_scorer
+from dmesr_core.evaluation.ranking import EvalSettings, rank_cases, score_batches, top_k
+from dmesr_core.evaluation.scorers import Scorer, model_scorer
 from dmesr_core.models.backbones import BackboneSettings
 from dmesr_core.models.dmesr import DMESR, DMESRSettings
 from dmesr_core.models.recommender import IDRecommender, Recommender, known_items
@@ -207,7 +207,7 @@ def ranking_floor(split: Split, threads: int, options: Options) -> list[dict]:
         """What is done with the scores of a batch."""
 
     def scores_of(scorer: Scorer) -> Callable[[], object]:
-        return lambda: _each_batch(nothing, scorer, cases.histories, n, EvalSettings())
+        return lambda: score_batches(nothing, scorer, cases.histories, n, EvalSettings())
 
     works = {"whole": lambda: rank_cases(scorer, cases, n), "scores": scores_of(scorer), "product": scores_of(product)}
     seconds = alternate(works, options.turns, options.device)

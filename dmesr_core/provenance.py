@@ -16,8 +16,8 @@ from dmesr_core import __version__
 
 # The code that decides what a training comes to, given its data and settings.
 _MODEL_CODE = (
-    "data/sequences.py", "models/*.py", "evaluation/metrics.py", "evaluation/ranking.py", "evaluation/scorers.py",
-    "training/*.py", "experiments/variants.py",
+    "data/sequences.py", "models/*.py", "evaluation/groups.py", "evaluation/metrics.py", "evaluation/ranking.py",
+    "evaluation/scorers.py", "training/*.py", "experiments/variants.py",
 )  # fmt: skip
 _PACKAGE = Path(__file__).resolve().parent
 

@@ -1,10 +1,10 @@
-"""What per-case numbers say about a model, and how sure one may be: results, intervals, paired comparisons.
+"""Bootstrap intervals of means, of paired differences, and of the normalised gain.
 
 All intervals are percentile bootstrap intervals. One resample draws *units* with replacement (a unit is a case, or a
-user where one user has several cases, since those are not independent) and, where a model was trained with several
-seeds, draws seeds with replacement too. Everything that is compared is computed on the *same* resamples, so what two
-models have in common (easy users, hard users) cancels. With few seeds the spread between seeds is somewhat
-underestimated (by (S - 1) / S in variance): five seeds are better than three.
+user with several cases, since these are not independent). If a model was trained with several seeds, seeds are drawn
+with replacement too. Compared means are computed on the *same* resamples, so that effects common to both models (easy
+users, hard users) cancel. With few seeds the variance between seeds is underestimated by a factor of (S - 1) / S: five
+seeds are better than three.
 
 Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapters 8 (two-level data) and 13 (percentiles).
 """
@@ -18,7 +18,7 @@ import numpy as np
 
 from dmesr_core.errors import DataError, SettingsError
 
-_DRAWS_AT_ONCE = 2**22  # numbers of draws held at once: bounds the memory of a bootstrap
+_DRAWS_AT_ONCE = 2**22  # maximum number of draw counts in memory
 
 
 class Paired(NamedTuple):
@@ -33,7 +33,7 @@ class Paired(NamedTuple):
 def bootstrap_interval(
     values: np.ndarray, n: int = 2000, seed: int = 0, level: float = 0.95, units: np.ndarray | None = None
 ) -> tuple[float, float]:
-    """The interval (low, high) of the mean of `values`, (C,) or (seeds, C); see the top of this file."""
+    """The interval (low, high) of the mean of `values`, (C,) or (seeds, C); see the module docstring."""
     return percentiles(resampled_means([values], n, seed, units)[0], level)
 
 
@@ -43,11 +43,11 @@ def paired_bootstrap(
     """mean(a) - mean(b) on the same cases: difference, interval, two-sided p.
 
     Args:
-        a, b: each (C,) or (seeds, C). Row s of one is paired with row s of the other; a single row (a model without
-            training seeds) is paired with all rows of the other.
-        units: (C,) int, cases that are drawn together.
+        a, b: each (C,) or (seeds, C). Row s of `a` is paired with row s of `b`; a single row (a model without training
+            seeds) is paired with all rows of the other.
+        units: (C,) int, the unit of each case; cases of one unit are drawn together.
 
-    `p` doubles the smaller share of resampled differences on one side of zero, and is never below 2 / (n + 1).
+    `p` is twice the smaller share of resampled differences on one side of zero, and at least 2 / (n + 1).
     """
     means_a, means_b = resampled_means([a, b], n, seed, units)
     diffs = means_a - means_b
@@ -59,9 +59,9 @@ def paired_bootstrap(
 
 
 def normalised_gain(model: float, popularity: float, ceiling: float) -> float:
-    """How much of the way from popularity (0) to the best possible score (1) a model covers.
+    """A model's score on a scale from popularity (0) to the best possible score (1).
 
-    Not a number where the ceiling is not above popularity: then there is no road.
+    nan if the ceiling is not above popularity.
     """
     return (model - popularity) / (ceiling - popularity) if ceiling > popularity else float("nan")
 
@@ -70,15 +70,16 @@ def normalised_gain_interval(
     model: np.ndarray, popularity: np.ndarray, ceiling: np.ndarray,
     n: int = 2000, seed: int = 0, level: float = 0.95, units: np.ndarray | None = None,
 ) -> tuple[float, float, float]:  # fmt: skip
-    """The road of per-case values, each (C,) or (seeds, C), with its interval: (road, low, high).
+    """The normalised gain of per-case values, each (C,) or (seeds, C), with its interval: (gain, low, high).
 
-    All three means move together from resample to resample. The bounds are nan where some resample has no road.
+    All three means are computed on the same resamples. The bounds are nan if in some resample the ceiling is not above
+    popularity.
     """
     arrays = [model, popularity, ceiling]
-    roads = np.array([normalised_gain(*means) for means in resampled_means(arrays, n, seed, units).T])  # (n,)
+    gains = np.array([normalised_gain(*means) for means in resampled_means(arrays, n, seed, units).T])  # (n,)
     if np.size(model) == 0:
         return float("nan"), float("nan"), float("nan")
-    return normalised_gain(*(float(np.mean(a)) for a in arrays)), *percentiles(roads, level)
+    return normalised_gain(*(float(np.mean(a)) for a in arrays)), *percentiles(gains, level)
 
 
 def resampled_means(arrays: Sequence[np.ndarray], n: int, seed: int, units: np.ndarray | None) -> np.ndarray:
@@ -100,27 +101,27 @@ def resampled_means(arrays: Sequence[np.ndarray], n: int, seed: int, units: np.n
     if units is not None:
         if np.shape(units) != (n_cases,):
             raise DataError(f"wanted one unit for each of {n_cases} cases, got shape {np.shape(units)}")
-        # From here on a column is a unit: the sum of its cases, and how many they are.
+        # From here on a column is a unit: the sum over its cases, and their number in `sizes`.
         unit_of = np.unique(units, return_inverse=True)[1]
         values = np.stack([np.bincount(unit_of, weights=row) for row in values])
         sizes = np.bincount(unit_of).astype(np.float64)
     n_units = len(sizes)
     rng = np.random.default_rng(seed)
-    seed_weights = _counts(rng, n, n_seeds) / n_seeds  # (n, S)
+    seed_weights = _draw_counts(rng, n, n_seeds) / n_seeds  # (n, S)
     out = np.empty((len(rows), n))
     step = max(1, _DRAWS_AT_ONCE // n_units)
     for start in range(0, n, step):
         weights = seed_weights[start : start + step]  # (m, S)
-        counts = _counts(rng, len(weights), n_units)  # (m, units)
+        counts = _draw_counts(rng, len(weights), n_units)  # (m, units)
         means = (values @ counts.T) / (counts @ sizes)  # (A * S, m)
         out[:, start : start + step] = np.einsum("asm,ms->am", means.reshape(len(rows), n_seeds, -1), weights)
     return out
 
 
-def _counts(rng: np.random.Generator, n: int, k: int) -> np.ndarray:
-    """How often each of `k` things is drawn in `k` draws with replacement, `n` times over: (n, k) float64."""
+def _draw_counts(rng: np.random.Generator, n: int, k: int) -> np.ndarray:
+    """`n` rows of counts: how often each of `k` units occurs in `k` draws with replacement, (n, k) float64."""
     out = np.empty((n, k))
-    rows = max(1, 2**15 // k)  # few enough that their draws stay in the cache
+    rows = max(1, 2**15 // k)  # few enough for their draws to fit the cache
     for start in range(0, n, rows):
         part = out[start : start + rows]
         draws = rng.integers(k, size=part.shape) + k * np.arange(len(part))[:, None]
@@ -129,7 +130,8 @@ def _counts(rng: np.random.Generator, n: int, k: int) -> np.ndarray:
 
 
 def percentiles(means: np.ndarray, level: float) -> tuple[float, float]:
+    """The central interval (low, high) that holds a share `level` of the resampled means (n,)."""
     if not 0 < level < 1:
-        raise SettingsError(f"the level of an interval lies between 0 and 1, got {level}")
+        raise SettingsError(f"level must lie between 0 and 1, got {level}")
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

@@ -1,6 +1,6 @@
-"""Evaluation: metrics from ranks, for a full catalogue or a sample, for all cases or for groups of them.
+"""Metrics from ranks, on the full catalogue or on a sample of it.
 
-Items with equal scores are taken to be in random order, and each metric is its exact expected value over these orders.
+Items with equal scores count as randomly ordered: each metric is its exact expected value over these orders.
 So a scorer that gives all items the same score gets HR@10 = 10 / N, not 0 and not 1.
 
 With one target per case, HR@k and Recall@k are the same number. NDCG@k is 1 / log2(1 + rank), MRR@k is 1 / rank, both 0
@@ -14,23 +14,40 @@ from collections.abc import Sequence
 import numpy as np
 
 from dmesr_core.data.sequences import Cases, Split
-from dmesr_core.evaluation.ranking import (
-    DEFAULTS,
-    EvalSettings,
-    Ranks,
-    Scorer,
-    rank_cases,
-    rank_in_sample,
-    scorer_name,
-)
+from dmesr_core.errors import SettingsError
+from dmesr_core.evaluation.ranking import DEFAULT_SETTINGS, EvalSettings, Ranks, rank_cases, rank_in_sample
 from dmesr_core.evaluation.results import Result
+from dmesr_core.evaluation.scorers import Scorer, as_scorer, scorer_name
+from dmesr_core.models.recommender import Recommender
+
+
+def evaluate(
+    model: Recommender | Scorer, split: Split, part: str = "test", settings: EvalSettings = DEFAULT_SETTINGS,
+    candidates: np.ndarray | None = None, name: str | None = None,
+) -> Result:  # fmt: skip
+    """Rank the test cases of a split ("test"), or its validation cases ("valid"), and measure.
+
+    Args:
+        model: a recommender or a scorer.
+        candidates: (N + 1,) bool, the items that are ranked; None: all items.
+        name: the name of the result; None: what `scorer_name` finds.
+
+    Raises:
+        SettingsError: another `part`.
+        DataError: a model for another number of items; see also `rank_cases`.
+    """
+    if part not in ("test", "valid"):
+        raise SettingsError(f"part must be 'test' or 'valid', got {part!r}")
+    cases, scorer = split.test if part == "test" else split.valid, as_scorer(model, split.n_items)
+    name = name or scorer_name(model)
+    return evaluate_cases(scorer, cases, split.n_items, settings, candidates, name, f"{split.name} {part}")
 
 
 def metrics(ranks: Ranks, ks: Sequence[int]) -> dict[str, np.ndarray]:
     """hr@k, ndcg@k and mrr@k for each case, each (C,) float64: expected values where scores are tied.
 
-    A target with g items above it and t tied (itself included) is at each of the ranks g + 1 .. g + t with equal
-    chance. The sum of a metric over these ranks is a difference of two entries of its running sum over ranks.
+    A target with g items above it and t tied (itself included) has each of the ranks g + 1 .. g + t with equal
+    probability. The sum of a metric over these ranks is a difference of two entries of its cumulative sum over ranks.
     """
     position = np.arange(1, max(ks) + 1)
     gain = {"hr": np.ones(len(position)), "ndcg": 1 / np.log2(1 + position), "mrr": 1 / position}
@@ -44,25 +61,25 @@ def metrics(ranks: Ranks, ks: Sequence[int]) -> dict[str, np.ndarray]:
 
 
 def evaluate_cases(
-    scorer: Scorer, cases: Cases, n_items: int, settings: EvalSettings = DEFAULTS,
+    scorer: Scorer, cases: Cases, n_items: int, settings: EvalSettings = DEFAULT_SETTINGS,
     candidates: np.ndarray | None = None, name: str | None = None, split: str = "test",
 ) -> Result:  # fmt: skip
     """Rank all cases on the full catalogue (`rank_cases`) and measure (`metrics`).
 
-    `split` says in words where the cases come from, such as "leave-one-out test"; it becomes part of the protocol.
+    `split` describes the origin of the cases, such as "leave-one-out test"; it becomes part of the protocol.
     """
     ranks = rank_cases(scorer, cases, n_items, settings, candidates)
     ranked = describe_full_ranking(n_items, settings, candidates)
     return to_result(name or scorer_name(scorer), ranks, cases, ranked, split, settings)
 
 
-def sampled_protocol(
+def evaluate_sampled(
     scorer: Scorer, cases: Cases, n_items: int, n_negatives: int = 100, seed: int = 0,
-    settings: EvalSettings = DEFAULTS, name: str | None = None, split: str = "test",
+    settings: EvalSettings = DEFAULT_SETTINGS, name: str | None = None, split: str = "test",
 ) -> Result:  # fmt: skip
-    """The protocol of many papers: the target among 100 random unseen items (`rank_in_sample`), for comparison only.
+    """The target among random unseen items (`rank_in_sample`): the protocol of many papers, for comparison only.
 
-    The numbers look far better than those of the full ranking and can even order models differently (Krichene and
+    Sampled metrics are far higher than those of the full ranking and can order models differently (Krichene and
     Rendle, On Sampled Metrics for Item Recommendation, KDD 2020); the protocol of the result says so.
     """
     ranks, short = rank_in_sample(scorer, cases, n_items, n_negatives, seed, settings)
@@ -70,8 +87,10 @@ def sampled_protocol(
     return to_result(name or scorer_name(scorer), ranks, cases, ranked, split, settings)
 
 
-def describe_full_ranking(n_items: int, settings: EvalSettings = DEFAULTS, candidates: np.ndarray | None = None) -> str:
-    """What `rank_cases` ranks the target against, in words."""
+def describe_full_ranking(
+    n_items: int, settings: EvalSettings = DEFAULT_SETTINGS, candidates: np.ndarray | None = None
+) -> str:
+    """The set of items that `rank_cases` ranks, in words, for the protocol of a result."""
     ranked = f"full catalogue of {n_items:,} items"
     if candidates is not None:
         ranked = f"{np.count_nonzero(candidates[1:]):,} candidates out of {n_items:,} items"
@@ -79,7 +98,7 @@ def describe_full_ranking(n_items: int, settings: EvalSettings = DEFAULTS, candi
 
 
 def describe_sampled_ranking(n_items: int, n_negatives: int, seed: int, short: int) -> str:
-    """What `rank_in_sample` ranks the target against, in words; `short` cases had fewer negatives."""
+    """As `describe_full_ranking`, for `rank_in_sample`; `short` cases had fewer than `n_negatives` items left."""
     fewer = f", fewer in {short:,} cases" if short else ""
     return (
         f"SAMPLED: the target among {n_negatives} random unseen items out of {n_items:,} (seed {seed}{fewer}); "
@@ -88,37 +107,9 @@ def describe_sampled_ranking(n_items: int, n_negatives: int, seed: int, short: i
 
 
 def to_result(
-    name: str, ranks: Ranks, cases: Cases, ranked: str, split: str, settings: EvalSettings = DEFAULTS
+    name: str, ranks: Ranks, cases: Cases, ranked: str, split: str, settings: EvalSettings = DEFAULT_SETTINGS
 ) -> Result:
-    """Ranks as a result; `ranked` and `split` say in words what was ranked and where the cases come from."""
+    """A result from ranks; `ranked` and `split` describe the ranked items and the origin of the cases."""
     ks = ", ".join(map(str, settings.ks))
     protocol = f"{ranked}; {split}, {len(ranks.greater):,} cases; k = {ks}; expected values where scores are tied"
     return Result(name, metrics(ranks, settings.ks), protocol, np.asarray(cases.users))
-
-
-def item_groups(train_counts: np.ndarray, head_share: float = 0.2) -> dict[str, np.ndarray]:
-    """Items by popularity in training, each mask (N + 1,) bool, False for item 0.
-
-    cold: no training event. warm: the others. head: the most popular `head_share` of the warm items (items as popular
-    as the last of these are in, so numbering plays no part). tail: the other warm items. tail+cold: all but head.
-    """
-    counts = np.asarray(train_counts)
-    item = np.arange(len(counts)) > 0
-    warm = item & (counts > 0)
-    n_head = int(np.ceil(head_share * warm.sum()))
-    head = warm & (counts >= np.sort(counts[warm])[-n_head]) if n_head else np.zeros_like(warm)
-    return {"head": head, "tail": warm & ~head, "cold": item & ~warm, "tail+cold": item & ~head}
-
-
-def groups(split: Split, cases: Cases, settings: EvalSettings = DEFAULTS) -> dict[str, np.ndarray]:
-    """Cases by their target (head, tail, cold, tail+cold: see `item_groups`) and by the length of their history.
-
-    short: at most `settings.short_history` events, by default the median length; long: more. Masks (C,) bool.
-    """
-    by_target = item_groups(split.train_counts, settings.head_share)
-    lengths = cases.histories.lengths
-    limit = settings.short_history
-    if limit is None:
-        limit = np.median(lengths) if len(lengths) else 0
-    masks = {group: mask[np.asarray(cases.targets)] for group, mask in by_target.items()}
-    return masks | {"short": lengths <= limit, "long": lengths > limit}

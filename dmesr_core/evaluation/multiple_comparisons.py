@@ -1,20 +1,19 @@
-"""Many comparisons at once: intervals that hold together, p-values that have been paid for, ranks over data sets.
+"""Many comparisons: simultaneous intervals, adjusted p-values, average ranks over data sets.
 
-A book that compares six models on four data sets with three backbones makes dozens of comparisons. One interval in
-twenty leaves zero out by chance, so somewhere a "gain" is bound to turn up. Two cures are here:
+With dozens of comparisons some 95% intervals exclude zero by chance. Two corrections:
 
-- `simultaneous`: intervals for a whole family of differences, wide enough that with 95% chance *all* of them hold the
-  truth. How much wider is read off the resamples: how far the worst of the family strays, measured in standard errors.
-  Gains that share their users stray together, and the intervals are not wider than they need to be.
-- `holm`: for p-values of whatever origin; it assumes nothing about how they depend on each other, and pays for it.
+- `simultaneous`: intervals for a whole family of differences such that with probability 95% *all* of them contain the
+  true value. Their width follows from the resamples: the distribution of the largest deviation in the family, in
+  standard errors. Differences on the same users are correlated, and the intervals are no wider than necessary.
+- `holm`: adjusts p-values of any origin; valid for every kind of dependence, hence conservative.
 
-Friedman's test with Nemenyi's critical difference, the usual way to compare models over data sets, sees one number per
-model and data set. With a handful of data sets it can hardly ever tell models apart (`critical_difference`). So
-`average_ranks` comes with an interval over users and seeds instead: it speaks about *these* data sets, not of others.
+Friedman's test with Nemenyi's critical difference, the usual comparison of models over data sets, uses one value per
+model and data set. With a handful of data sets it has almost no power (`critical_difference`). `average_ranks` gives an
+interval over users and seeds instead: a statement about *these* data sets, not about others.
 
-Sources: Romano and Wolf, Exact and approximate stepdown methods for multiple hypothesis testing (2005), whose single
-step is used, since it gives intervals too; Holm, A simple sequentially rejective multiple test procedure (1979);
-Demšar, Statistical comparisons of classifiers over multiple data sets (2006).
+Sources: Romano and Wolf, Exact and approximate stepdown methods for multiple hypothesis testing (2005): the single-step
+version, since it gives intervals too; Holm, A simple sequentially rejective multiple test procedure (1979); Demšar,
+Statistical comparisons of classifiers over multiple data sets (2006).
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ from typing import TypeVar
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from scipy.stats import rankdata, studentized_range
 
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.evaluation.bootstrap import Paired, percentiles, resampled_means
@@ -38,15 +38,15 @@ Key = TypeVar("Key", bound=Hashable)
 def simultaneous(
     pairs: Mapping[Key, tuple[Result, Result]], metric: str, n: int = 2000, seed: int = 0, level: float = 0.95
 ) -> dict[Key, Paired]:
-    """mean(a) - mean(b) of every pair (a, b), with intervals that all hold the truth at once with chance `level`.
+    """mean(a) - mean(b) of every pair (a, b), with intervals that hold simultaneously with probability `level`.
 
     Args:
-        pairs: the family: *every* comparison that a text makes, also those that it would rather not mention.
-            The two results of a pair have the same cases; different pairs may have different ones.
+        pairs: the family: *every* comparison that a text makes, also those without a gain. The two results of a pair
+            have the same cases; different pairs may have different cases.
 
     Returns:
-        For each pair the difference, its interval (difference ± c standard errors, one c for all) and a p-value that
-        is adjusted for the size of the family. nan where a pair has no case; such pairs do not count.
+        For each pair the difference, its interval (difference ± c standard errors, with the same c for all) and a
+        p-value that is adjusted for the family. nan for a pair without cases, which does not count in the family.
 
     Raises:
         DataError: for an empty family, or a pair that is not comparable.
@@ -54,24 +54,24 @@ def simultaneous(
     if not pairs:
         raise DataError("no pair was given: there is nothing to compare")
     diffs, draws = np.empty(len(pairs)), np.empty((len(pairs), n))
-    for k, ((a, b), own) in enumerate(zip(pairs.values(), _related(pairs, seed), strict=True)):
+    for k, ((a, b), pair_seed) in enumerate(zip(pairs.values(), _pair_seeds(pairs, seed), strict=True)):
         check_comparable([a, b])
-        means = resampled_means([a.per_case[metric], b.per_case[metric]], n, own, a.units)  # (2, n)
+        means = resampled_means([a.per_case[metric], b.per_case[metric]], n, pair_seed, a.units)  # (2, n)
         draws[k] = means[0] - means[1]
         diffs[k] = a.per_case[metric].mean() - b.per_case[metric].mean() if a.n_cases else np.nan
-    return _at_once(list(pairs), diffs, draws, level)
+    return _simultaneous_intervals(list(pairs), diffs, draws, level)
 
 
 def all_pairs(
     groups: Mapping[Key, Mapping[str, Result]], metric: str, n: int = 2000, seed: int = 0, level: float = 0.95
 ) -> dict[tuple[Key, str, str], Paired]:
-    """As `simultaneous`, for every two results of each group: (group, one, other) -> mean(one) - mean(other).
+    """As `simultaneous`, for all pairs of results in each group: (group, a, b) -> mean(a) - mean(b).
 
     Args:
-        groups: what belongs together (a data set under one protocol, say) -> name -> result on the same cases.
+        groups: group (for example a data set under one protocol) -> name -> result; the same cases within a group.
 
     Raises:
-        DataError: for no two results of one group, or results of a group that are not comparable.
+        DataError: if no group has two results, or the results of a group are not comparable.
     """
     keys: list[tuple[Key, str, str]] = []
     diffs: list[float] = []
@@ -79,81 +79,82 @@ def all_pairs(
     for g, (group, results) in enumerate(groups.items()):
         names, ordered = list(results), list(results.values())
         check_comparable(ordered)
-        means = resampled_means([r.per_case[metric] for r in ordered], n, _stream(seed, g), ordered[0].units)
+        means = resampled_means([r.per_case[metric] for r in ordered], n, _derived_seed(seed, g), ordered[0].units)
         for i, j in combinations(range(len(names)), 2):
             keys.append((group, names[i], names[j]))
             diffs.append(ordered[i].mean()[metric] - ordered[j].mean()[metric])
             draws.append(means[i] - means[j])
     if not keys:
         raise DataError("no group holds two results: there is nothing to compare")
-    return _at_once(keys, np.array(diffs), np.array(draws), level)
+    return _simultaneous_intervals(keys, np.array(diffs), np.array(draws), level)
 
 
-def _related(pairs: Mapping[Key, tuple[Result, Result]], seed: int) -> list[int]:
-    """A seed for the resamples of each pair: the same for pairs that share a result, directly or through others.
+def _pair_seeds(pairs: Mapping[Key, tuple[Result, Result]], seed: int) -> list[int]:
+    """A bootstrap seed per pair: the same for pairs that share a result, directly or through other pairs.
 
-    So a model that occurs in two pairs strays in both of them at once. What has no training in common is drawn apart:
-    of a handful of training seeds there are few different draws, and strangers that share them would seem to stray
-    together, which makes the intervals of the family too narrow.
+    So the deviations of a model that occurs in two pairs are correlated, as they should be. Pairs without a common
+    result are resampled independently: a handful of training seeds has few different draws, and sharing them would make
+    independent pairs look correlated and the intervals of the family too narrow.
     """
     number: dict[int, int] = {}
     ends = [[number.setdefault(id(result), len(number)) for result in pair] for pair in pairs.values()]
     links = coo_array((np.ones(len(ends)), tuple(np.array(ends).reshape(-1, 2).T)), shape=(len(number), len(number)))
     component = connected_components(links, directed=False)[1]
-    return [_stream(seed, int(component[one])) for one, _ in ends]
+    return [_derived_seed(seed, int(component[one])) for one, _ in ends]
 
 
-def _stream(seed: int, number: int) -> int:
+def _derived_seed(seed: int, number: int) -> int:
+    """An independent seed for stream `number`."""
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
-def _at_once(keys: list[Key], diffs: np.ndarray, draws: np.ndarray, level: float) -> dict[Key, Paired]:
-    """Differences (K,) and their resamples (K, n) -> key -> `Paired`, one factor c for all of them."""
+def _simultaneous_intervals(keys: list[Key], diffs: np.ndarray, draws: np.ndarray, level: float) -> dict[Key, Paired]:
+    """Differences (K,) and their resamples (K, n) -> key -> `Paired`, with one factor c for all."""
     if not 0 < level < 1:
-        raise SettingsError(f"the level of an interval lies between 0 and 1, got {level}")
+        raise SettingsError(f"level must lie between 0 and 1, got {level}")
     n = draws.shape[1]
     error = draws.std(axis=1, ddof=1) if n > 1 else np.zeros(len(keys))
-    moves = error > 1e-12  # else: the two are equal in every case, and there is nothing to be unsure of
-    worst = np.zeros(n)  # (n,), how far the family strays in each resample
-    if moves.any():
-        worst = np.abs((draws[moves] - diffs[moves, None]) / error[moves, None]).max(axis=0)
-    reach = np.quantile(worst, level) * error
+    varies = error > 1e-12  # otherwise the two results are equal in every case
+    largest = np.zeros(n)  # (n,), largest deviation in the family in each resample, in standard errors
+    if varies.any():
+        largest = np.abs((draws[varies] - diffs[varies, None]) / error[varies, None]).max(axis=0)
+    margins = np.quantile(largest, level) * error
     out = {}
-    for key, diff, margin, e in zip(keys, diffs, reach, error, strict=True):
-        as_far = (worst >= abs(diff) / e).sum() if e > 1e-12 else n * (diff == 0)
-        p = float("nan") if np.isnan(diff) else (1 + float(as_far)) / (n + 1)
+    for key, diff, margin, e in zip(keys, diffs, margins, error, strict=True):
+        exceeding = (largest >= abs(diff) / e).sum() if e > 1e-12 else n * (diff == 0)
+        p = float("nan") if np.isnan(diff) else (1 + float(exceeding)) / (n + 1)
         out[key] = Paired(float(diff), float(diff - margin), float(diff + margin), p)
     return out
 
 
 def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
-    """P-values adjusted so that with chance 95% none below .05 is there by luck alone, (K,) -> (K,), same order.
+    """Adjusted p-values that control the family-wise error rate, (K,) -> (K,), same order.
 
-    The smallest is multiplied by K, the next by K - 1, and so on; none may end up below a smaller one.
+    The smallest is multiplied by K, the next by K - 1, and so on; then made monotone and cut at 1.
 
     Raises:
-        DataError: for something that is not a probability.
+        DataError: for a value outside 0..1.
     """
     p = np.asarray(p, dtype=np.float64)
     if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
         raise DataError(f"p-values lie between 0 and 1, got {p}")
     order = np.argsort(p, kind="stable")
-    paid = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     out = np.empty_like(p)
-    out[order] = np.minimum(paid, 1)
+    out[order] = np.minimum(adjusted, 1)
     return out
 
 
 def average_ranks(
     cells: Mapping[Key, Mapping[str, Result]], metric: str, n: int = 2000, seed: int = 0, level: float = 0.95
 ) -> dict[str, tuple[float, float, float]]:
-    """Model -> (mean rank over the cells, low, high), 1 = best, best first; equal means share their ranks.
+    """Model -> (mean rank over the cells, low, high), 1 = best, best first; equal means get the mean of their ranks.
 
     Args:
-        cells: a cell (a data set, say) -> model -> result; the same models in each.
+        cells: cell (for example a data set) -> model -> result; the same models in each cell.
 
-    The interval draws users and seeds anew within each cell and keeps the cells: it says how sure the ranks on these
-    cells are, not what to expect on another data set.
+    The interval resamples users and seeds within each cell and keeps the cells: it is about the ranks on these cells,
+    not on another data set.
 
     Raises:
         DataError: for no cell, or cells with different models.
@@ -175,12 +176,10 @@ def average_ranks(
 
 
 def critical_difference(n_models: int, n_data_sets: int, level: float = 0.95) -> float:
-    """How far two average ranks must lie apart for Nemenyi's test to tell them apart (Demšar 2006, section 3.2.2).
+    """The smallest significant difference of two average ranks in Nemenyi's test (Demšar 2006, section 3.2.2).
 
-    The data sets must be independent: one data set with three backbones is one data set.
+    The data sets must be independent: one data set with three backbones counts once.
     """
-    from scipy.stats import studentized_range
-
     if n_models < 2 or n_data_sets < 1:
         raise SettingsError(f"wanted two or more models and a data set, got {n_models} and {n_data_sets}")
     q = float(studentized_range.ppf(level, n_models, np.inf)) / math.sqrt(2)
@@ -188,7 +187,5 @@ def critical_difference(n_models: int, n_data_sets: int, level: float = 0.95) ->
 
 
 def _ranks(means: np.ndarray) -> np.ndarray:
-    """Ranks within each column, 1 = largest; equals share the mean of theirs. (M, n) -> (M, n)"""
-    above = (means[None] > means[:, None]).sum(axis=1)
-    equal = (means[None] == means[:, None]).sum(axis=1)  # itself included
-    return above + (equal + 1) / 2
+    """Ranks within each column, 1 = largest; equal values get the mean of their ranks. (M, n) -> (M, n)"""
+    return rankdata(-means, axis=0)

@@ -1,8 +1,8 @@
-"""What can be read from descriptions, from tokens and from vectors, where the truth about each item is known.
+"""Which facts are in descriptions, in tokens and in vectors, for items whose true facts are known.
 
-Three ways to ask whether a fact survived: is it *said* in a description, which tokens *say* it, and can a linear
-classifier, a *probe*, read it off a vector (Alain and Bengio 2016)? A probe shows that a fact is there and easy to get
-at, not that a model uses it.
+Three measures of whether a fact survived: is it mentioned in a description, which tokens belong to it, and can a linear
+classifier, a *probe*, predict it from a vector (Alain and Bengio, Understanding intermediate layers using linear
+classifier probes, 2016)? A probe shows that a fact is linearly decodable, not that a model uses it.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import pandas as pd
 from dmesr_core.errors import DataError
 from dmesr_core.evaluation.bootstrap import bootstrap_interval
 
-MARK, OTHER = "mark", "other"  # kinds of tokens that say no fact: [CLS] and [SEP]; all other words
+MARK, OTHER = "mark", "other"  # labels of tokens without a fact: special tokens ([CLS], [SEP]); all others
 
 
-def said(text: str, facts: dict[str, str]) -> dict[str, bool]:
-    """Which of an item's true `facts` (name -> value) a description names, as whole words, in any case.
+def mentioned_facts(text: str, facts: dict[str, str]) -> dict[str, bool]:
+    """Which of an item's true `facts` (name -> value) a text mentions, as whole words, in any case.
 
-    A word counts for one fact only, the longest value first: "for small homes" does not say that the size is small.
+    A word counts for one fact only, longest value first: "for small homes" does not mention the size "small".
     """
-    kinds = _claim(_words(text), facts)
-    return {fact: fact in kinds for fact in facts}
+    labels = _label_words(_words(text), facts)
+    return {fact: fact in labels for fact in facts}
 
 
-def token_kinds(tokens: list[str], facts: dict[str, str]) -> list[str]:
+def token_facts(tokens: list[str], facts: dict[str, str]) -> list[str]:
     """For each WordPiece token of an item's words: the fact that it belongs to, `MARK`, or `OTHER`.
 
     Args:
@@ -47,8 +47,8 @@ def token_kinds(tokens: list[str], facts: dict[str, str]) -> list[str]:
         else:
             words.append(token.lower())
         word_of.append(len(words) - 1)
-    kinds = _claim(words, facts)
-    return [MARK if w is None else kinds[w] for w in word_of]
+    labels = _label_words(words, facts)
+    return [MARK if w is None else labels[w] for w in word_of]
 
 
 def _words(text: str) -> list[str]:
@@ -56,75 +56,75 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\w+|[^\w\s]", text.lower())
 
 
-def _claim(words: list[str], facts: dict[str, str]) -> list[str]:
-    """The fact that each word belongs to, or `OTHER`; longer values claim their words first."""
-    kinds = [OTHER] * len(words)
+def _label_words(words: list[str], facts: dict[str, str]) -> list[str]:
+    """The fact that each word belongs to, or `OTHER`; longer values are matched first."""
+    labels = [OTHER] * len(words)
     for fact, value in sorted(facts.items(), key=lambda pair: -len(pair[1])):
         wanted = _words(value)
         for start in range(len(words) - len(wanted) + 1 if wanted else 0):
             span = slice(start, start + len(wanted))
-            if words[span] == wanted and all(kind == OTHER for kind in kinds[span]):
-                kinds[span] = [fact] * len(wanted)
-    return kinds
+            if words[span] == wanted and all(label == OTHER for label in labels[span]):
+                labels[span] = [fact] * len(wanted)
+    return labels
 
 
 def probe(
-    vectors: np.ndarray, labels: np.ndarray, others: np.ndarray, truth: np.ndarray, strength: float = 0.3
+    vectors: np.ndarray, labels: np.ndarray, test_vectors: np.ndarray, test_labels: np.ndarray, strength: float = 0.3
 ) -> np.ndarray:
-    """Fit a linear probe on some items and let it guess the labels of others.
+    """Fit a linear probe on some items and predict the labels of others.
 
     Args:
-        vectors, labels: (n, d) and (n,), what it learns from; columns are brought to unit variance first.
-        others, truth: (m, d) and (m,), what it is tested on.
+        vectors, labels: (n, d) and (n,), to fit; columns are standardised first.
+        test_vectors, test_labels: (m, d) and (m,), to predict.
         strength: inverse of the L2 penalty of the logistic regression.
 
     Returns:
-        (m,) bool: where the guess is right.
+        (m,) bool: True for a correct prediction.
 
     Raises:
-        DataError: fewer than two different labels to learn, or shapes that do not fit.
+        DataError: fewer than two different labels to fit, or shapes that do not match.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    vectors, others, labels, truth = (np.asarray(a) for a in (vectors, others, labels, truth))
-    if vectors.ndim != 2 or len(vectors) != len(labels) or others.shape != (len(truth), vectors.shape[1]):
+    vectors, test_vectors, labels, test_labels = (np.asarray(a) for a in (vectors, test_vectors, labels, test_labels))
+    if vectors.ndim != 2 or len(vectors) != len(labels) or test_vectors.shape != (len(test_labels), vectors.shape[1]):
         raise DataError(
-            f"a probe wants one label per vector, and vectors of one width: got {vectors.shape} with {labels.shape}, "
-            f"and {others.shape} with {truth.shape}"
+            f"a probe needs one label per vector, and vectors of one width: got {vectors.shape} with {labels.shape}, "
+            f"and {test_vectors.shape} with {test_labels.shape}"
         )
     if len(np.unique(labels)) < 2:
         raise DataError(f"a probe needs at least two different labels to learn, got only {labels[:1].tolist()}")
-    mean, spread = vectors.mean(0), vectors.std(0).clip(1e-6)
+    mean, std = vectors.mean(0), vectors.std(0).clip(1e-6)
     model = LogisticRegression(C=strength, max_iter=200, tol=1e-3)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a probe that could still be a little better will do
-        model.fit((vectors - mean) / spread, labels)
-    return model.predict((others - mean) / spread) == truth
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a nearly converged probe is accurate enough
+        model.fit((vectors - mean) / std, labels)
+    return model.predict((test_vectors - mean) / std) == test_labels
 
 
 def cross_probe(vectors: np.ndarray, labels: np.ndarray, folds: int = 3, seed: int = 0) -> np.ndarray:
-    """Probe all items, each guessed by a probe that did not see it: (n, d) and (n,) -> (n,) bool."""
+    """Cross-validated probe of all items: (n, d) and (n,) -> (n,) bool, True for a correct prediction."""
     if not 2 <= folds <= len(labels):
         raise DataError(f"{folds} folds for {len(labels)} items: choose between 2 and the number of items")
     vectors, labels = np.asarray(vectors), np.asarray(labels)
     fold = np.random.default_rng(seed).permutation(len(labels)) % folds
-    right = np.zeros(len(labels), bool)
+    correct = np.zeros(len(labels), bool)
     for f in range(folds):
-        here = fold == f
-        right[here] = probe(vectors[~here], labels[~here], vectors[here], labels[here])
-    return right
+        test = fold == f
+        correct[test] = probe(vectors[~test], labels[~test], vectors[test], labels[test])
+    return correct
 
 
 def most_frequent(labels: np.ndarray) -> float:
-    """What always guessing the most frequent label would get right: what a probe has to beat."""
+    """The accuracy of always predicting the most frequent label: the baseline of a probe."""
     return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
 
 
 def whole_groups(labels: np.ndarray, at_most: int, seed: int = 0) -> np.ndarray:
-    """Rows of randomly chosen labels, with all their items, until `at_most` rows are reached; sorted, (m,) int.
+    """Rows of randomly chosen labels, each with all its items, at most `at_most` rows; sorted, (m,) int.
 
-    Of a large catalogue it keeps a part in which rare labels have as many items as before.
+    Unlike a random sample of rows, it keeps the number of items per label, also of rare labels.
     """
     labels = np.asarray(labels)
     values, code, counts = np.unique(labels, return_inverse=True, return_counts=True)
@@ -137,7 +137,7 @@ def whole_groups(labels: np.ndarray, at_most: int, seed: int = 0) -> np.ndarray:
 
 def named_facts(descriptions: Sequence[str], truth: Sequence[dict[str, str]]) -> pd.DataFrame:
     """(n descriptions, facts) bool: whether each description names the true value of each fact (see `said`)."""
-    return pd.DataFrame([said(text, facts) for text, facts in zip(descriptions, truth, strict=True)])
+    return pd.DataFrame([mentioned_facts(text, facts) for text, facts in zip(descriptions, truth, strict=True)])
 
 
 def shares(table: pd.DataFrame, n_resamples: int) -> tuple[list[float], list[tuple[float, float]]]:

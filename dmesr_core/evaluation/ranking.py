@@ -1,8 +1,8 @@
-"""From scores to ranks: where the target of each case stands among all items, in bounded memory.
+"""From scores to ranks: the rank of each case's target among all items, in bounded memory.
 
 A *case* is a history and the item that came next (the target). A *scorer* gives each item a score. Metrics need only
 the rank of the target, so nothing is sorted: we count the items that score higher (`greater`) and those that score the
-same (`n_ties`). Cases are scored in batches of similar length, which spares a sequence model its padding.
+same (`n_ties`). Cases are scored in batches of similar history length, so a sequence model reads little padding.
 """
 
 from __future__ import annotations
@@ -18,46 +18,36 @@ from torch import Tensor
 
 from dmesr_core.data.sequences import Cases, Sequences
 from dmesr_core.errors import DataError, SettingsError
-
-# (histories of B cases, each an array of item numbers, oldest first; the numbers (B,) of these cases) -> scores
-# (B, N + 1), column = item number, higher is better. Column 0 is ignored. The second argument is there for scorers
-# that know more about a case than its history, such as its time, or the Bazaar's best possible predictor. A scorer with
-# a true attribute `concurrent` may be called by several threads at once.
-Scorer = Callable[[list[np.ndarray], np.ndarray], Tensor]
+from dmesr_core.evaluation.scorers import Scorer, as_scorer, scorer_name
+from dmesr_core.models.recommender import Recommender
 
 
 @dataclass(frozen=True)
 class EvalSettings:
-    """How cases are ranked and grouped."""
+    """How cases are ranked."""
 
     ks: tuple[int, ...] = (5, 10, 20)  # cut-offs of the metrics
     mask_seen: bool = True  # items of the history are not ranked (the target always is)
-    batch_size: int = 512  # cases scored at once, at most
-    scores_at_once: int = 2**26  # scores held at once, at most (bounds the memory: a batch shrinks as N grows)
-    head_share: float = 0.2  # share of the warm items, most popular first, that is called head
-    short_history: int | None = None  # a history of at most so many events is short; None: the median of the cases
+    batch_size: int = 512  # maximum number of cases in a batch
+    scores_at_once: int = 2**26  # maximum number of scores in memory (batches get smaller as N grows)
 
     def __post_init__(self) -> None:
         if not self.ks or min(self.ks) < 1:
             raise SettingsError(f"ks must be one or more positive cut-offs, got {self.ks}")
         if self.batch_size < 1 or self.scores_at_once < 1:
             raise SettingsError("batch_size and scores_at_once must be at least 1")
-        if not 0 < self.head_share < 1:
-            raise SettingsError(f"head_share must lie between 0 and 1, got {self.head_share}")
-        if self.short_history is not None and self.short_history < 0:
-            raise SettingsError(f"short_history is a number of events, got {self.short_history}")
 
 
-DEFAULTS = EvalSettings()
-# Scores that a processor keeps near while they are counted: smaller batches are faster than large ones, down to the
-# number of rows at which reading the item table again and again takes over.
-_NEAR, _FEW_ROWS = 2**21, 64
+DEFAULT_SETTINGS = EvalSettings()
+# Batches whose scores fit the processor's cache are counted faster. Below `_MIN_ROWS` cases per batch, reading the item
+# table once per batch costs more than the cache saves.
+_CACHED_SCORES, _MIN_ROWS = 2**21, 64
 _EVENTS = 2**22  # events of the histories of one batch, at most (bounds the memory where histories are very long)
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """Where the target of each of `C` cases stands."""
+    """The position of the target of each of C cases."""
 
     greater: np.ndarray  # (C,) int64: ranked items that score higher than the target
     n_ties: np.ndarray  # (C,) int64: ranked items that score the same, the target included (so at least 1)
@@ -69,17 +59,17 @@ class Ranks:
 
 
 def rank_cases(
-    scorer: Scorer, cases: Cases, n_items: int, settings: EvalSettings = DEFAULTS,
+    scorer: Scorer, cases: Cases, n_items: int, settings: EvalSettings = DEFAULT_SETTINGS,
     candidates: np.ndarray | None = None,
 ) -> Ranks:  # fmt: skip
     """Rank each target among all items (or among `candidates`, (N + 1,) bool) by the scores of `scorer`.
 
     Not ranked: item 0, items that are no candidates, and with `mask_seen` the items of the history. A target is ranked
-    even where it is in the history (people buy things again).
+    even if it is in the history (repeated events).
 
     Raises:
-        DataError: for scores of the wrong shape or that are not finite, for item numbers outside 1..N and for a target
-            that is no candidate. Scores of items that are no candidates are never looked at.
+        DataError: for scores of the wrong shape, scores that are not finite, item numbers outside 1..N, or a target
+            that is no candidate. Scores of items that are no candidates are not checked.
     """
     targets = np.asarray(cases.targets)
     ranked = _ranked_items(n_items, candidates)
@@ -93,9 +83,9 @@ def rank_cases(
         block = _columns(scores, ranked)  # (B, ranked items)
         _check_finite(block, ranked, index, scorer)
         target = torch.from_numpy(targets[index]).to(scores.device)[:, None]
-        bar = scores.gather(1, target)  # (B, 1), the score to beat
+        bar = scores.gather(1, target)  # (B, 1), score of the target
         greater[index], at_least[index] = _count_above(block, bar)
-        if settings.mask_seen:  # what was counted but must not: cheaper than a masked copy of all scores
+        if settings.mask_seen:  # subtract the seen items from the counts: cheaper than a masked copy of all scores
             rows, items = _seen(histories, n_items)
             keep = items != targets[index][rows]
             if candidates is not None:
@@ -107,18 +97,18 @@ def rank_cases(
             greater[index] -= np.bincount(rows[(seen > seen_bar).cpu().numpy()], minlength=len(index))
             at_least[index] -= np.bincount(rows[(seen >= seen_bar).cpu().numpy()], minlength=len(index))
 
-    _each_batch(count, scorer, cases.histories, n_items, settings)
+    score_batches(count, scorer, cases.histories, n_items, settings)
     return Ranks(greater, at_least - greater)
 
 
 def rank_in_sample(
     scorer: Scorer, cases: Cases, n_items: int, n_negatives: int = 100, seed: int = 0,
-    settings: EvalSettings = DEFAULTS,
+    settings: EvalSettings = DEFAULT_SETTINGS,
 ) -> tuple[Ranks, int]:  # fmt: skip
-    """Rank each target among random items that are neither in the history nor the target.
+    """Rank each target among random negatives: items that are neither in the history nor the target.
 
-    Negatives are uniform, without repetition, and the same for every scorer with the same seed. Where a user has seen
-    so much that fewer are left, all that are left are used.
+    Negatives are uniform, without repetition, and the same for every scorer with the same seed. If fewer than
+    `n_negatives` items are left for a case, all of them are used.
 
     Returns:
         The ranks, and the number of cases that had fewer than `n_negatives` items left.
@@ -128,7 +118,7 @@ def rank_in_sample(
     rng = np.random.default_rng(seed)
     targets = np.asarray(cases.targets)
     check_items(targets, n_items, "the target")
-    columns = np.zeros((len(targets), 1 + n_negatives), np.int64)  # (C, 1 + n_negatives), target first; 0: none left
+    columns = np.zeros((len(targets), 1 + n_negatives), np.int64)  # (C, 1 + n_negatives), target first; 0: no item
     columns[:, 0] = targets
     for c, target in enumerate(targets):
         excluded = np.unique(np.append(cases.histories[c], target))
@@ -146,28 +136,37 @@ def rank_in_sample(
         greater[index] = ((picked > bar) & real).sum(1).numpy()
         n_ties[index] = ((picked == bar) & real).sum(1).numpy()
 
-    _each_batch(count, scorer, cases.histories, n_items, settings)
+    score_batches(count, scorer, cases.histories, n_items, settings)
     return Ranks(greater, n_ties), int((columns[:, -1] == 0).sum())
 
 
 def top_k(
-    scorer: Scorer, histories: Sequences | Sequence[np.ndarray], k: int, n_items: int,
-    settings: EvalSettings = DEFAULTS, candidates: np.ndarray | None = None,
+    model: Recommender | Scorer, histories: Sequences | Sequence[np.ndarray], k: int, n_items: int | None = None,
+    settings: EvalSettings = DEFAULT_SETTINGS, candidates: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """The `k` best items for each of `S` histories: item numbers (S, k) int64, best first, and their scores (S, k).
+    """The `k` best items for each of S histories: item numbers (S, k) int64, best first, and their scores (S, k).
 
-    Without seen items where `settings.mask_seen`. Where fewer than `k` items are left: item 0, score -inf.
+    With `settings.mask_seen` the items of the history are left out. If fewer than `k` items are left, the list ends
+    with item 0, score -inf.
+
+    Args:
+        model: a recommender, or a scorer; a scorer needs `n_items`.
     """
+    if n_items is None:
+        if not isinstance(model, Recommender):
+            raise SettingsError(f"top_k needs n_items for {scorer_name(model)!r}: a scorer does not know it")
+        n_items = model.n_items
+    scorer = as_scorer(model, n_items)
     if not 1 <= k <= n_items:
         raise SettingsError(f"k must lie between 1 and the number of items ({n_items}), got {k}")
     ranked = _ranked_items(n_items, candidates)
     out_items, out_scores = np.zeros((len(histories), k), np.int64), np.full((len(histories), k), -np.inf, np.float32)
-    out_of_race = np.setdiff1d(np.arange(n_items + 1), ranked)
+    not_ranked = np.setdiff1d(np.arange(n_items + 1), ranked)
 
     def choose(index: np.ndarray, batch: list[np.ndarray], scores: Tensor) -> None:
         _check_finite(_columns(scores, ranked), ranked, index, scorer)
-        scores = scores.clone()  # the scorer may hand out its own memory
-        scores[:, torch.from_numpy(out_of_race).to(scores.device)] = -torch.inf
+        scores = scores.clone()  # the scorer may return its own memory
+        scores[:, torch.from_numpy(not_ranked).to(scores.device)] = -torch.inf
         if settings.mask_seen:
             rows, items = (torch.from_numpy(a).to(scores.device) for a in _seen(batch, n_items))
             scores[rows, items] = -torch.inf
@@ -175,54 +174,24 @@ def top_k(
         out_scores[index] = best.float().cpu().numpy()
         out_items[index] = items.masked_fill(best == -torch.inf, 0).cpu().numpy()
 
-    _each_batch(choose, scorer, histories, n_items, settings)
+    score_batches(choose, scorer, histories, n_items, settings)
     return out_items, out_scores
 
 
-def scorer_name(scorer: object) -> str:
-    """What a scorer calls itself: its `name`, the name of the function, or the name of the class."""
-    return getattr(scorer, "name", None) or getattr(scorer, "__name__", None) or type(scorer).__name__
-
-
-def check_items(items: np.ndarray, n_items: int, what: str, cases: np.ndarray | None = None) -> None:
-    """DataError unless all of `items` (n,) lie in 1..n_items; `cases` (n,) are the cases that they belong to."""
-    wrong = np.flatnonzero((items < 1) | (items > n_items))
-    if len(wrong):
-        case = wrong[0] if cases is None else cases[wrong[0]]
-        raise DataError(f"{what} of case {case} holds item {items[wrong[0]]}: items are numbered 1 to {n_items}")
-
-
-def _ranked_items(n_items: int, candidates: np.ndarray | None) -> np.ndarray:
-    """The numbers of the items that may be ranked, ascending."""
-    if candidates is None:
-        return np.arange(1, n_items + 1)
-    if not isinstance(candidates, np.ndarray) or candidates.dtype != bool or candidates.shape != (n_items + 1,):
-        found = f"{getattr(candidates, 'dtype', type(candidates).__name__)} {np.shape(candidates)}"
-        raise DataError(f"candidates must be an array of {n_items + 1} booleans (items and padding), got {found}")
-    return np.flatnonzero(candidates[1:]) + 1
-
-
-def _columns(scores: Tensor, ranked: np.ndarray) -> Tensor:
-    """The scores (B, K) of the K ranked items; a view, not a copy, where all items are ranked."""
-    if len(ranked) == scores.shape[1] - 1:
-        return scores[:, 1:]
-    return scores[:, torch.from_numpy(ranked).to(scores.device)]
-
-
-def _each_batch(
+def score_batches(
     work: Callable[[np.ndarray, list[np.ndarray], Tensor], None], scorer: Scorer,
     histories: Sequences | Sequence[np.ndarray], n_items: int, settings: EvalSettings,
 ) -> None:  # fmt: skip
-    """`work(numbers (B,) of cases, their histories, their checked scores (B, N + 1))` for each batch of cases.
+    """Call `work(case indices (B,), their histories, their checked scores (B, N + 1))` for each batch of cases.
 
-    Similar lengths come together. Where the scorer allows it, each thread of torch has a batch of its own from end to
-    end: threads that share every small operation spend more time on waking each other than on the operation.
+    A batch holds histories of similar length. If the scorer is `concurrent`, each thread of torch computes whole
+    batches of its own: splitting every small operation between threads costs more in synchronisation than it saves.
     """
     flat = histories if isinstance(histories, Sequences) else Sequences.from_lists(histories)
     order = np.argsort(flat.lengths, kind="stable")
     threads = torch.get_num_threads() if getattr(scorer, "concurrent", False) else 1
-    near = max(_FEW_ROWS, _NEAR // (n_items + 1))
-    size = max(1, min(settings.batch_size, near, settings.scores_at_once // threads // (n_items + 1)))
+    cached = max(_MIN_ROWS, _CACHED_SCORES // (n_items + 1))
+    size = max(1, min(settings.batch_size, cached, settings.scores_at_once // threads // (n_items + 1)))
 
     def one(index: np.ndarray) -> None:
         batch = [flat[c] for c in index]
@@ -254,9 +223,34 @@ def _batches(order: np.ndarray, lengths: np.ndarray, size: int) -> list[np.ndarr
     return batches
 
 
+def check_items(items: np.ndarray, n_items: int, what: str, cases: np.ndarray | None = None) -> None:
+    """DataError unless all of `items` (n,) lie in 1..n_items; `cases` (n,) are their case numbers, for the message."""
+    wrong = np.flatnonzero((items < 1) | (items > n_items))
+    if len(wrong):
+        case = wrong[0] if cases is None else cases[wrong[0]]
+        raise DataError(f"{what} of case {case} holds item {items[wrong[0]]}: items are numbered 1 to {n_items}")
+
+
+def _ranked_items(n_items: int, candidates: np.ndarray | None) -> np.ndarray:
+    """The numbers of the items that may be ranked, ascending."""
+    if candidates is None:
+        return np.arange(1, n_items + 1)
+    if not isinstance(candidates, np.ndarray) or candidates.dtype != bool or candidates.shape != (n_items + 1,):
+        found = f"{getattr(candidates, 'dtype', type(candidates).__name__)} {np.shape(candidates)}"
+        raise DataError(f"candidates must be an array of {n_items + 1} booleans (items and padding), got {found}")
+    return np.flatnonzero(candidates[1:]) + 1
+
+
+def _columns(scores: Tensor, ranked: np.ndarray) -> Tensor:
+    """The scores (B, K) of the K ranked items; a view, not a copy, if all items are ranked."""
+    if len(ranked) == scores.shape[1] - 1:
+        return scores[:, 1:]
+    return scores[:, torch.from_numpy(ranked).to(scores.device)]
+
+
 @contextmanager
 def _threads(n: int) -> Iterator[ThreadPoolExecutor | None]:
-    """Threads that compute alone, with one thread of torch each; None for the one that is there already."""
+    """A pool of `n` threads with one thread of torch each; None for n = 1: use the calling thread."""
     if n == 1:
         yield None
         return
@@ -264,12 +258,12 @@ def _threads(n: int) -> Iterator[ThreadPoolExecutor | None]:
         with ThreadPoolExecutor(n, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             yield pool
     finally:
-        torch.set_num_threads(n)  # some of what the new threads have set holds for all
+        torch.set_num_threads(n)  # set_num_threads in the pool also changed global state
 
 
 def _check_finite(block: Tensor, ranked: np.ndarray, index: np.ndarray, scorer: Scorer) -> None:
-    """DataError where a score is nan or infinite. `block` (B, K) are the scores of the K items in `ranked`."""
-    # A finite sum has finite terms, and is several times faster to compute than a look at each of them.
+    """DataError if a score is nan or infinite. `block` (B, K) are the scores of the K items in `ranked`."""
+    # A finite sum has finite terms, and is several times faster to compute than testing each term.
     if torch.isfinite(block.sum(dtype=torch.float32 if block.element_size() < 4 else None)):
         return
     wrong = (~torch.isfinite(block)).nonzero()
@@ -280,10 +274,10 @@ def _check_finite(block: Tensor, ranked: np.ndarray, index: np.ndarray, scorer: 
 
 
 def _count_above(block: Tensor, bar: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """How many scores of each row of `block` (B, K) are above, and how many at least, `bar` (B, 1)."""
+    """Per row of `block` (B, K): the number of scores above, and the number at least as high as, `bar` (B, 1)."""
     if block.device.type != "cpu":
         return (block > bar).sum(1).cpu().numpy(), (block >= bar).sum(1).cpu().numpy()
-    # On a CPU torch adds up booleans slowly; numpy counts them about ten times faster, row by row in the cache.
+    # On a CPU torch sums booleans slowly; numpy counts them about ten times faster, one cached row at a time.
     rows, bars = ((x.float() if x.element_size() < 4 else x).numpy() for x in (block, bar[:, 0]))
     counts = [(np.count_nonzero(row > x), np.count_nonzero(row >= x)) for row, x in zip(rows, bars, strict=True)]
     above, at_least = np.array(counts, dtype=np.int64).T
@@ -291,6 +285,6 @@ def _count_above(block: Tensor, bar: Tensor) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _seen(batch: list[np.ndarray], n_items: int) -> tuple[np.ndarray, np.ndarray]:
-    """Each (row of the batch, item of its history) once: two arrays (pairs,) int64."""
+    """The distinct pairs (row of the batch, item of its history): two arrays (pairs,) int64."""
     row = np.repeat(np.arange(len(batch)), [len(h) for h in batch])
     return np.divmod(np.unique(row * (n_items + 1) + np.concatenate(batch)), n_items + 1)

@@ -1,4 +1,4 @@
-"""Results: one number per test case and metric, their means and intervals, and tables that compare models."""
+"""Results: one value per test case and metric, their means and intervals, and tables that compare models."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from dmesr_core.evaluation.bootstrap import Paired, paired_bootstrap, percentile
 
 @dataclass(frozen=True)
 class Result:
-    """One model under one protocol: a number per case and metric."""
+    """One model under one protocol: a value per case and metric."""
 
-    name: str  # what was scored
+    name: str  # of the model
     per_case: dict[str, np.ndarray]  # metric -> (C,), or (seeds, C) for a model trained several times
-    protocol: str  # what was ranked against what, in words: only equal protocols are comparable
-    units: np.ndarray | None = None  # (C,) int: cases of one unit (user) are resampled together; None: each its own
+    protocol: str  # how it was measured, in words: only results with equal protocols are comparable
+    units: np.ndarray | None = None  # (C,) int: cases of one unit (user) are resampled together; None: each case alone
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -34,16 +34,16 @@ class Result:
         return len(np.atleast_2d(next(iter(self.per_case.values()))))
 
     def mean(self) -> dict[str, float]:
-        """Metric -> mean over cases (and seeds); nan where there is no case."""
+        """Metric -> mean over cases (and seeds); nan without cases."""
         return {m: float(v.mean()) if v.size else float("nan") for m, v in self.per_case.items()}
 
     def interval(self, n: int = 2000, seed: int = 0, level: float = 0.95) -> dict[str, tuple[float, float]]:
-        """Metric -> (low, high), all metrics on the same `n` resamples; nan where there is no case."""
+        """Metric -> (low, high), all metrics on the same `n` resamples; nan without cases."""
         means = resampled_means(list(self.per_case.values()), n, seed, self.units)
         return {m: percentiles(row, level) for m, row in zip(self.per_case, means, strict=True)}
 
     def where(self, mask: np.ndarray, group: str) -> Result:
-        """Only the cases where `mask` (C,) is true; the protocol says so in the words of `group`."""
+        """Only the cases where `mask` (C,) is true; `group` names them in the protocol."""
         mask = np.asarray(mask)
         if mask.dtype != bool or mask.shape != (self.n_cases,):
             raise DataError(f"group {group!r} of {self.name!r}: wanted a mask of {self.n_cases} booleans, got "
@@ -56,7 +56,7 @@ class Result:
         )
 
     def to_dict(self, n: int = 2000, seed: int = 0, level: float = 0.95) -> dict:
-        """Means and intervals, ready for JSON (numbers that do not exist are None)."""
+        """Means and intervals as plain Python values for JSON (None instead of nan)."""
         means, intervals = self.mean(), self.interval(n, seed, level)
         return {
             "name": self.name,
@@ -72,10 +72,10 @@ class Result:
 
 
 def stack(results: Sequence[Result], name: str | None = None) -> Result:
-    """The results of one model trained with several seeds as one result, metrics (seeds, C).
+    """Results of one model trained with several seeds as one result, metrics (seeds, C).
 
     Raises:
-        DataError: for no result, or for results of different protocols or cases.
+        DataError: for no result, or for results with different protocols or numbers of cases.
     """
     check_comparable(results)
     per_case = {m: np.concatenate([np.atleast_2d(r.per_case[m]) for r in results]) for m in results[0].per_case}
@@ -92,8 +92,8 @@ def compare(
     `m gain`, `m gain low`, `m gain high`, `m p` (nan in that result's own row).
 
     Raises:
-        DataError: for results of different protocols or cases: such numbers must not share a table.
-        SettingsError: for an unknown metric or an unknown name in `against`.
+        DataError: for results with different protocols or numbers of cases: they are not comparable.
+        SettingsError: for an unknown metric, two results of one name, or an unknown name in `against`.
     """
     check_comparable(results)
     metrics = tuple(metrics or results[0].metrics)
@@ -123,6 +123,7 @@ def compare(
 
 
 def check_comparable(results: Sequence[Result]) -> None:
+    """DataError unless there are results, and all have the same protocol and number of cases."""
     if not results:
         raise DataError("no results were given")
     first = results[0]

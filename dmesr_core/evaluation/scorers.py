@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Lock
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dmesr_core.data.sequences import pad
+from dmesr_core.data.sequences import Split, pad
 from dmesr_core.errors import DataError
-from dmesr_core.evaluation.ranking import Scorer, scorer_name
 from dmesr_core.models.recommender import Recommender
 
+# (histories of B cases, each an array of item numbers, oldest first; the indices (B,) of these cases) -> scores
+# (B, N + 1), column = item number, higher is better. Column 0 is ignored. The second argument is for scorers that use
+# more than the history, such as the time of the case (the Bazaar's exact predictor does). A scorer whose attribute
+# `concurrent` is true may be called by several threads at the same time.
+Scorer = Callable[[list[np.ndarray], np.ndarray], Tensor]
 
-def popularity_scorer(train_counts: np.ndarray) -> Scorer:
-    """Score each item by its number of training events (N + 1,), whatever the history."""
-    counts = torch.as_tensor(np.asarray(train_counts), dtype=torch.float64)
 
-    def popularity(histories: list[np.ndarray], case_indices: np.ndarray) -> Tensor:
+def popularity(train: Split | np.ndarray) -> Scorer:
+    """Score each item by its number of training events, given a split or counts (N + 1,); histories are ignored."""
+    counts = torch.as_tensor(np.asarray(train.train_counts if isinstance(train, Split) else train), dtype=torch.float64)
+
+    def score(histories: list[np.ndarray], case_indices: np.ndarray) -> Tensor:
         return counts.expand(len(histories), -1)
 
-    return popularity
+    score.__name__ = "popularity"
+    return score
 
 
 def model_scorer(
     model: Recommender, n_items: int, max_len: int | None = None, device: str | torch.device | None = None,
     name: str | None = None,
 ) -> Scorer:  # fmt: skip
-    """A scorer from any model with the interface of `backbones.Recommender`.
+    """A scorer from a recommender.
 
-    The item table is computed once, here: make a new scorer after training on. Histories are cut to their last
-    `max_len` items, by default to what the model can read. While it works the model is in evaluation mode.
+    The item table is computed once, in this call: after more training make a new scorer. Histories are cut to their
+    last `max_len` items, by default to the model's own limit. The model is in evaluation mode while it scores.
 
     Raises:
         DataError: for an item table of the wrong size; when scoring, for an empty history.
@@ -42,8 +49,8 @@ def model_scorer(
         model.to(device)
     device = next(model.parameters()).device
 
-    evaluating = _Evaluating(model)
-    with evaluating, torch.no_grad():
+    evaluation_mode = _EvaluationMode(model)
+    with evaluation_mode, torch.no_grad():
         table = model.item_table()  # (N + 1, D)
     if len(table) != n_items + 1:
         raise DataError(f"the item table of {name!r} has {len(table)} rows, wanted {n_items + 1} (items and padding)")
@@ -53,15 +60,25 @@ def model_scorer(
             case = case_indices[lengths.index(0)]
             raise DataError(f"case {case} has an empty history: {name!r} needs at least one item to start from")
         items = pad(histories, max_len).to(device)  # (B, T)
-        with evaluating, torch.no_grad():
+        with evaluation_mode, torch.no_grad():
             return model.scores(model.user(table, items), table)
 
     score.__name__, score.concurrent = name, device.type == "cpu"  # type: ignore[attr-defined]
     return score
 
 
-class _Evaluating:
-    """Puts a model into evaluation mode while any thread is inside; afterwards each part is as it was."""
+def as_scorer(model: Recommender | Scorer, n_items: int) -> Scorer:
+    """`model_scorer(model, n_items)` for a recommender; a scorer is returned as it is."""
+    return model_scorer(model, n_items) if isinstance(model, Recommender) else model
+
+
+def scorer_name(scorer: object) -> str:
+    """The name of a scorer or model: its attribute `name`, the name of the function, or the name of the class."""
+    return getattr(scorer, "name", None) or getattr(scorer, "__name__", None) or type(scorer).__name__
+
+
+class _EvaluationMode:
+    """Puts a model into evaluation mode while any thread is inside; afterwards restores the mode of each module."""
 
     def __init__(self, model: Recommender):
         self.model, self.lock, self.inside = model, Lock(), 0

@@ -20,7 +20,7 @@ import numpy as np
 from dmesr_core.data.sequences import Split
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.evaluation.metrics import metrics
-from dmesr_core.evaluation.ranking import DEFAULTS, Ranks
+from dmesr_core.evaluation.ranking import DEFAULT_SETTINGS, Ranks
 from dmesr_core.evaluation.results import Result, stack
 from dmesr_core.files import write_atomically
 from dmesr_core.provenance import code_hash
@@ -79,7 +79,7 @@ class RunRecord:
         packed = self.ranks[protocol]
         return Ranks(_unpack(packed["above"], "u1"), _unpack(packed["tied"], "<u4"))
 
-    def result(self, protocol: str = "full", ks: Sequence[int] = DEFAULTS.ks) -> Result:
+    def result(self, protocol: str = "full", ks: Sequence[int] = DEFAULT_SETTINGS.ks) -> Result:
         """The metrics of each case, as `evaluate` gave them."""
         if max(ks) > _FAR:
             raise SettingsError(f"records know ranks up to {_FAR}: no metric at {max(ks)}")
@@ -88,7 +88,7 @@ class RunRecord:
         return Result(self.variant["name"], metrics(self.ranks_of(protocol), ks), words, units)
 
     def groups(self) -> dict[str, np.ndarray]:
-        """Masks (C,) bool of the test cases, as `evaluation.metrics.groups` gives them."""
+        """Masks (C,) bool of the test cases, as `evaluation.groups.case_groups` gives them."""
         kinds = _unpack(self.kinds, "u1")
         head, cold, long = ((kinds & bit) > 0 for bit in (_HEAD, _COLD, _LONG))
         rest = {"tail": ~head & ~cold, "cold": cold, "tail+cold": ~head}

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 
 from dmesr_core.data.sequences import Split
-from dmesr_core.evaluation.metrics import describe_full_ranking, describe_sampled_ranking, groups, to_result
-from dmesr_core.evaluation.ranking import DEFAULTS, Ranks, Scorer, rank_cases, rank_in_sample
-from dmesr_core.evaluation.scorers import model_scorer, popularity_scorer
+from dmesr_core.evaluation.groups import case_groups
+from dmesr_core.evaluation.metrics import describe_full_ranking, describe_sampled_ranking, to_result
+from dmesr_core.evaluation.ranking import EvalSettings, Ranks, rank_cases, rank_in_sample
+from dmesr_core.evaluation.scorers import Scorer, model_scorer, popularity
 from dmesr_core.experiments.grid import Data, Job
 from dmesr_core.experiments.material import Material
 from dmesr_core.experiments.records import RunRecord, pack_kinds, pack_ranks, pack_units, split_sizes
@@ -51,7 +52,7 @@ def run_job(job: Job, material: Material, folder: str | Path | None, made_in: st
     memory, split, seed = PeakMemory(), material.split, job.train.seed
     report: dict[str, Any] = {}
     if job.variant.kind == "popularity":
-        scorer, parameters = popularity_scorer(split.train_counts), 0
+        scorer, parameters = popularity(split), 0
     else:
         model = build(job.variant, material, job.backbone, seed)
         callbacks = [EMA(job.ema_decay)] if job.ema_decay else []
@@ -69,7 +70,7 @@ def run_job(job: Job, material: Material, folder: str | Path | None, made_in: st
         protocols={protocol: result.protocol for protocol, result in results.items()},
         cases=len(split.test), metrics={protocol: result.mean() for protocol, result in results.items()},
         ranks={protocol: pack_ranks(r) for protocol, (r, _) in ranks.items()},
-        units=pack_units(split.test.users), kinds=pack_kinds(groups(split, split.test)),
+        units=pack_units(split.test.users), kinds=pack_kinds(case_groups(split, split.test)),
         report=report, parameters=parameters, peak_memory_mb=memory.megabytes(), threads=torch.get_num_threads(),
         device="cuda" if torch.cuda.is_available() else "cpu", versions=versions(), commit=made_in,
     )  # fmt: skip
@@ -87,7 +88,7 @@ def rank_under_protocols(scorer: Scorer, split: Split) -> dict[str, tuple[Ranks,
     full: among all items but those of the history; unmasked: among all items; sampled: among 100 random items that
     are not in the history. The book uses the first; many papers print one of the other two.
     """
-    n, unmasked = split.n_items, replace(DEFAULTS, mask_seen=False)
+    n, unmasked = split.n_items, EvalSettings(mask_seen=False)
     sample, short = rank_in_sample(scorer, split.test, n, NEGATIVES, SAMPLE_SEED)
     return {
         "full": (rank_cases(scorer, split.test, n), describe_full_ranking(n)),

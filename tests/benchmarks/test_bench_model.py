@@ -38,7 +38,7 @@ def test_what_the_softmax_is_compared_with_is_the_same_loss():
 
 
 def test_the_parts_of_a_ranking_score_all_that_the_whole_does(monkeypatch):
-    split, scored, each_batch = model_parts.large_split(QUICK), {}, model_parts._each_batch
+    split, scored, score_batches = model_parts.large_split(QUICK), {}, model_parts.score_batches
     took = {"whole": 4.0, "scores": 2.0, "product": 1.0}
 
     def once(works, turns, device):
@@ -48,9 +48,9 @@ def test_the_parts_of_a_ranking_score_all_that_the_whole_does(monkeypatch):
         return {name: [took[name]] for name in works}
 
     def watched(_, *rest):
-        each_batch(lambda index, _, scores: list(scored.values())[-1].append((index, scores)), *rest)
+        score_batches(lambda index, _, scores: list(scored.values())[-1].append((index, scores)), *rest)
 
-    monkeypatch.setattr(model_parts, "_each_batch", watched)
+    monkeypatch.setattr(model_parts, "score_batches", watched)
     monkeypatch.setattr(model_parts, "alternate", once)
     [row] = model_parts.ranking_floor(split, 1, QUICK)
     for part in ("scores", "product"):

@@ -4,8 +4,8 @@ import torch
 
 from dmesr_core.data.datasets import load_dataset
 from dmesr_core.evaluation.bootstrap import paired_bootstrap
-from dmesr_core.evaluation.metrics import evaluate_cases
-from dmesr_core.evaluation.scorers import model_scorer, popularity_scorer
+from dmesr_core.evaluation.metrics import evaluate
+from dmesr_core.evaluation.scorers import popularity
 from dmesr_core.models.backbones import BackboneSettings
 from dmesr_core.models.recommender import IDRecommender, known_items
 from dmesr_core.training.fit import fit
@@ -18,7 +18,7 @@ def test_an_id_only_sasrec_beats_popularity_on_movielens(trial_data):
     torch.manual_seed(0)
     model = IDRecommender(BackboneSettings(), known_items(split))
     fit(model, split, TrainSettings(epochs=8, batch_size=32), progress=False)
-    learned = evaluate_cases(model_scorer(model, split.n_items), split.test, split.n_items)
-    popular = evaluate_cases(popularity_scorer(split.train_counts), split.test, split.n_items)
+    learned = evaluate(model, split)
+    popular = evaluate(popularity(split), split)
     gain = paired_bootstrap(learned.per_case["ndcg@10"], popular.per_case["ndcg@10"])
     assert gain.low > 0

@@ -1,23 +1,23 @@
-"""Metrics against a well-known library and against brute force; protocols, groups and scorers."""
+"""Metrics against pytrec_eval and brute force; protocols of full, sampled and split evaluation."""
 
 from __future__ import annotations
 
 from itertools import permutations
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import pytrec_eval
 import torch
-from helpers.small_cases import make_cases, random_cases, scorer_of
+from helpers.small_cases import make_cases, random_cases, random_split, scorer_of
 from scipy.stats import hypergeom
 
-from dmesr_core.errors import DataError
-from dmesr_core.evaluation.metrics import evaluate_cases, groups, item_groups, metrics, sampled_protocol
-from dmesr_core.evaluation.ranking import EvalSettings, Ranks, rank_cases
-from dmesr_core.evaluation.scorers import model_scorer, popularity_scorer
+from dmesr_core.errors import DataError, SettingsError
+from dmesr_core.evaluation.groups import item_groups
+from dmesr_core.evaluation.metrics import evaluate, evaluate_cases, evaluate_sampled, metrics
+from dmesr_core.evaluation.ranking import EvalSettings, Ranks
+from dmesr_core.evaluation.scorers import model_scorer, popularity
 from dmesr_core.models.backbones import BackboneSettings
-from dmesr_core.models.recommender import IDRecommender
+from dmesr_core.models.recommender import IDRecommender, known_items
 
 KS = (1, 5, 10, 20)
 
@@ -70,7 +70,7 @@ def test_a_constant_scorer_gets_what_chance_gets():
     assert full["ndcg@10"] == pytest.approx((1 / np.log2(np.arange(2, 12))).sum() / 50)
     assert full["mrr@10"] == pytest.approx((1 / np.arange(1, 11)).sum() / 50)
     assert evaluate_cases(constant, cases, 50, EvalSettings((10,))).mean()["hr@10"] == pytest.approx(10 / 48)
-    assert sampled_protocol(constant, cases, 50, 19).mean()["hr@10"] == pytest.approx(10 / 20)
+    assert evaluate_sampled(constant, cases, 50, 19).mean()["hr@10"] == pytest.approx(10 / 20)
     assert evaluate_cases(constant, cases, 50, EvalSettings((60,))).mean()["hr@60"] == 1
 
 
@@ -139,7 +139,7 @@ def test_masking_matters_and_the_protocol_says_which():
 
 def test_cases_of_one_user_are_drawn_together():
     cases = make_cases([[1]] * 6, [2, 3, 4, 2, 3, 4], users=[0, 0, 0, 1, 1, 1])
-    assert evaluate_cases(popularity_scorer(np.arange(6)), cases, 5).units.tolist() == [0, 0, 0, 1, 1, 1]
+    assert evaluate_cases(popularity(np.arange(6)), cases, 5).units.tolist() == [0, 0, 0, 1, 1, 1]
 
 
 def test_the_sampled_protocol_has_the_expected_value_of_the_hypergeometric():
@@ -147,84 +147,46 @@ def test_the_sampled_protocol_has_the_expected_value_of_the_hypergeometric():
     scores = np.zeros((4000, n_items + 1))
     scores[:, 2 : 2 + above] = 2  # 12 items beat the target ...
     scores[:, 1] = 1  # ... which is item 1; nothing is tied with it
-    result = sampled_protocol(scorer_of(scores), make_cases([[60]] * 4000, [1] * 4000), n_items, n_negatives, seed=1)
+    result = evaluate_sampled(scorer_of(scores), make_cases([[60]] * 4000, [1] * 4000), n_items, n_negatives, seed=1)
     wanted = hypergeom(n_items - 2, above, n_negatives).cdf(k - 1)  # fewer than k of those drawn are better
     assert result.mean()["hr@5"] == pytest.approx(wanted, abs=0.03)
     assert result.mean()["hr@5"] > 0.5  # while the full ranking says:
     assert evaluate_cases(scorer_of(scores), make_cases([[60]] * 4000, [1] * 4000), n_items).mean()["hr@5"] == 0
     assert result.protocol.startswith("SAMPLED: the target among 20 random unseen items out of 60 (seed 1); not comp")
-    short = sampled_protocol(scorer_of(scores), make_cases([[60], [3]], [1, 1]), n_items, 59)
+    short = evaluate_sampled(scorer_of(scores), make_cases([[60], [3]], [1, 1]), n_items, 59)
     assert "(seed 0, fewer in 2 cases)" in short.protocol
 
 
-def test_item_groups_by_popularity():
-    counts = np.array([0, 9, 7, 7, 5, 0, 1, 1, 1, 1, 1, 1])  # 10 warm items: two are a fifth, and 7 comes twice
-    found = {g: np.flatnonzero(m).tolist() for g, m in item_groups(counts).items()}
-    assert found == {"head": [1, 2, 3], "tail": [4, 6, 7, 8, 9, 10, 11], "cold": [5], "tail+cold": list(range(4, 12))}
-    assert np.flatnonzero(item_groups(counts, 0.05)["head"]).tolist() == [1]
-    nothing = item_groups(np.zeros(4, int))
-    assert not nothing["head"].any()
-    assert nothing["cold"].tolist() == [False, True, True, True]
+@pytest.fixture
+def split():
+    return random_split(40, 30, np.random.default_rng(9))
 
 
-def test_groups_of_cases():
-    split = SimpleNamespace(train_counts=np.array([0, 9, 3, 3, 3, 3, 0]))
-    cases = make_cases([[1], [1, 2], [1, 2, 3], [1, 2, 3, 4]], [1, 2, 6, 1])
-    found = {g: m.tolist() for g, m in groups(split, cases).items()}
-    assert found["head"] == [True, False, False, True]
-    assert found["tail"] == [False, True, False, False]
-    assert found["cold"] == [False, False, True, False]
-    assert found["tail+cold"] == [False, True, True, False]
-    assert found["short"] == [True, True, False, False]
-    assert found["long"] == [False, False, True, True]
-    assert groups(split, cases, EvalSettings(short_history=1))["short"].tolist() == [True, False, False, False]
-    assert all(len(m) == 0 for m in groups(split, make_cases([], [])).values())
-
-
-def test_popularity_scores_are_counts():
-    cases = make_cases([[3], [1]], [2, 3])
-    assert rank_cases(popularity_scorer(np.array([0, 5, 4, 9])), cases, 3).rank.tolist() == [2, 1]
-    assert evaluate_cases(popularity_scorer(np.array([0, 5, 4, 9])), cases, 3).name == "popularity"
-
-
-@pytest.fixture(params=["sasrec", "bert4rec"])
-def model(request):
+@pytest.mark.parametrize("part", ["test", "valid"])
+def test_evaluating_a_model_is_evaluating_the_cases_with_its_scorer(split, part):
     torch.manual_seed(0)
-    known = torch.ones(21).bool()
-    known[[0, 7]] = False
-    made = IDRecommender(BackboneSettings(request.param, width=16, max_len=6, dropout=0.5), known)
-    if made.bias is not None:
-        torch.nn.init.normal_(made.bias)
-    return made.train()
+    model = IDRecommender(BackboneSettings(width=8, max_len=6), known_items(split))
+    settings = EvalSettings((3, 7), mask_seen=False)
+    found = evaluate(model, split, part, settings)
+    wanted = evaluate_cases(model_scorer(model, 30), getattr(split, part), 30, settings, split=f"leave-one-out {part}")
+    assert (found.name, found.protocol) == ("IDRecommender", wanted.protocol)
+    assert f"; leave-one-out {part}, 40 cases; k = 3, 7;" in found.protocol
+    assert all((found.per_case[m] == wanted.per_case[m]).all() for m in wanted.metrics)
+    assert evaluate(model, split, name="SASRec").name == "SASRec"
 
 
-def test_model_scorer_scores_as_the_model_does(model):
-    cases = random_cases(30, 20, np.random.default_rng(5), longest=9)
-    model.backbone.dropout.eval()  # a part that somebody froze stays as it was
-    model_modes = [m.training for m in model.modules()]
-    calls = []
-    original = model.item_table
-    model.item_table = lambda items=None: calls.append(1) or original(items)
-    scorer = model_scorer(model, 20, name="mine")
-    ranks = rank_cases(scorer, cases, 20, EvalSettings(batch_size=8))
-    again = rank_cases(scorer, cases, 20, EvalSettings(batch_size=8))
-    assert (ranks.greater == again.greater).all()  # no dropout
-    assert [m.training for m in model.modules()] == model_modes
-    assert len(calls) == 1
-    assert scorer.concurrent
-    model.eval()
-    with torch.no_grad():
-        table = original()
-        for c, history in enumerate(cases.histories):
-            scores = model.scores(model.user(table, torch.tensor(history[-6:])[None]), table)
-            torch.testing.assert_close(scorer([history], np.array([c])), scores)
-    assert evaluate_cases(scorer, cases, 20).name == "mine"
-    short = model_scorer(model, 20, max_len=2)
-    torch.testing.assert_close(short([np.array([1, 2, 3])], np.array([0])), scorer([np.array([2, 3])], np.array([0])))
+def test_a_scorer_and_candidates_can_be_evaluated_on_a_split(split):
+    candidates = np.isin(np.arange(31), split.test.targets)
+    found = evaluate(popularity(split), split, candidates=candidates)
+    wanted = evaluate_cases(popularity(split.train_counts), split.test, 30, candidates=candidates)
+    assert found.name == "popularity"
+    assert found.mean() == wanted.mean()
+    assert found.protocol.startswith(f"{candidates.sum()} candidates out of 30 items")
 
 
-def test_model_scorer_names_what_it_cannot_do(model):
-    with pytest.raises(DataError, match="item table of 'IDRecommender' has 21 rows, wanted 31"):
-        model_scorer(model, 30)
-    with pytest.raises(DataError, match="case 1 has an empty history: 'IDRecommender' needs"):
-        rank_cases(model_scorer(model, 20), make_cases([[1], []], [2, 3]), 20)
+def test_evaluate_names_a_part_that_does_not_exist_and_a_model_for_other_items(split):
+    with pytest.raises(SettingsError, match="part must be 'test' or 'valid', got 'train'"):
+        evaluate(popularity(split), split, "train")
+    model = IDRecommender(BackboneSettings(width=8), torch.ones(20).bool())
+    with pytest.raises(DataError, match="item table of 'IDRecommender' has 20 rows, wanted 31"):
+        evaluate(model, split)

@@ -1,4 +1,4 @@
-"""Many comparisons: the family is right together, p-values are paid for, ranks mean what they say."""
+"""Many comparisons: joint coverage of a family, adjusted p-values, average ranks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def family(rng, k=10, cases=120, shift=0.0):
     return {f"m{i}": (result(hard + rng.normal(0, 0.3, cases) + g), base) for i, g in enumerate(gains)}
 
 
-def test_all_intervals_of_a_family_hold_the_truth_together():
+def test_all_intervals_of_a_family_contain_the_truth_together():
     rng = np.random.default_rng(0)
     joint = alone = 0
     trials = 200
@@ -81,20 +81,20 @@ def test_a_family_of_one_is_an_ordinary_interval_and_a_larger_one_is_wider():
     assert 1.2 < width["m0"] / (one.high - one.low) < 1.8  # ten normal ones: 2.8 standard errors for 1.96
     assert everything["m0"].low > 0 and everything["m0"].p < 0.05 < everything["m1"].p
     thrice = simultaneous(dict.fromkeys(range(3), pairs["m0"]), "m")[0]
-    assert (thrice.low, thrice.high) == pytest.approx((one.low, one.high))  # saying one thing thrice costs nothing
+    assert (thrice.low, thrice.high) == pytest.approx((one.low, one.high))  # equal pairs do not widen the interval
 
 
 def test_only_pairs_that_share_a_result_share_resamples():
-    """Of few seeds there are few draws: strangers that shared them would seem to stray together, at no cost."""
+    """Few seeds have few different draws: unrelated pairs that shared them would look correlated."""
     rng = np.random.default_rng(8)
     values = rng.normal(0, 1, (3, 50))
     base = result(np.zeros((3, 50)))
     related = {k: (result(values), base) for k in range(5)}
     other = result(np.zeros((3, 50)))
     chain = {0: related[0], 1: (related[0][0], other), 2: (result(values), other)}
-    strangers = {k: (result(values), result(np.zeros((3, 50)))) for k in range(5)}
+    unrelated = {k: (result(values), result(np.zeros((3, 50)))) for k in range(5)}
     one, joined, linked, apart = (
-        next(iter(simultaneous(pairs, "m", 1000).values())) for pairs in ({0: related[0]}, related, chain, strangers)
+        next(iter(simultaneous(pairs, "m", 1000).values())) for pairs in ({0: related[0]}, related, chain, unrelated)
     )
     assert joined == pytest.approx(one) and linked == pytest.approx(one)
     assert apart.high - apart.low > 1.15 * (one.high - one.low)
@@ -178,7 +178,7 @@ def test_holm_rejects_no_more_than_it_may_and_no_less_than_bonferroni():
     assert (adjusted >= p).all()
 
 
-def test_average_ranks_follow_the_means_and_doubt_what_is_doubtful():
+def test_average_ranks_follow_the_means_with_wide_intervals_for_equal_models():
     rng = np.random.default_rng(6)
     ease = rng.random((2, 300))
     cells = {

@@ -1,4 +1,4 @@
-"""Ranks equal those of the plain way, bad scores are named, the sample is what it says, memory is bounded."""
+"""Ranks equal a slow reference, bad scores are named, sampled negatives are uniform, memory is bounded."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from threading import Barrier, get_ident
 import numpy as np
 import pytest
 import torch
-from helpers.small_cases import make_cases, plain_ranks, random_cases, scorer_of
+from helpers.small_cases import make_cases, random_cases, reference_ranks, scorer_of
 
 from dmesr_core.errors import DataError, SettingsError
-from dmesr_core.evaluation.ranking import EvalSettings, Ranks, rank_cases, rank_in_sample, top_k
+from dmesr_core.evaluation.ranking import EvalSettings, Ranks, rank_cases, rank_in_sample, score_batches, top_k
+from dmesr_core.evaluation.scorers import model_scorer, popularity
+from dmesr_core.models.backbones import BackboneSettings
+from dmesr_core.models.recommender import IDRecommender
 
 
 @pytest.mark.parametrize("mask_seen", [True, False])
 @pytest.mark.parametrize("some", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.int64])
-def test_ranks_are_those_of_the_plain_way(mask_seen, some, dtype):
+def test_ranks_are_those_of_the_slow_reference(mask_seen, some, dtype):
     rng = np.random.default_rng(0)
     cases = random_cases(60, 40, rng)
     scores = torch.as_tensor(rng.integers(0, 9, (60, 41))).to(dtype)  # few values: many ties
@@ -24,10 +27,10 @@ def test_ranks_are_those_of_the_plain_way(mask_seen, some, dtype):
     if some:
         candidates = rng.random(41) < 0.5
         candidates[cases.targets] = True
-        candidates[0] = True  # must make no difference: item 0 is never ranked
+        candidates[0] = True  # must have no effect: item 0 is never ranked
     settings = EvalSettings(mask_seen=mask_seen, batch_size=7)
     ranks = rank_cases(scorer_of(scores), cases, 40, settings, candidates)
-    greater, ties = plain_ranks(scores.double().numpy(), cases, mask_seen, candidates)
+    greater, ties = reference_ranks(scores.double().numpy(), cases, mask_seen, candidates)
     assert (ranks.greater == greater).all()
     assert (ranks.n_ties == ties).all()
     assert (ranks.n_ties >= 1).all()
@@ -103,7 +106,7 @@ def test_expected_rank_is_the_middle_of_the_ties():
     assert Ranks(np.array([0, 3]), np.array([1, 4])).rank.tolist() == [1, 5.5]
 
 
-def test_column_zero_and_other_items_than_candidates_are_never_looked_at():
+def test_column_zero_and_items_that_are_no_candidates_are_ignored():
     cases = make_cases([[1]], [2])
     scores = np.array([[np.nan, 1, 2, np.inf, 3]])
     candidates = np.array([False, True, True, False, True])
@@ -204,7 +207,7 @@ def test_a_scorer_that_returns_no_tensor_is_named():
 
 @pytest.mark.parametrize(
     "bad",
-    [{"ks": ()}, {"ks": (0, 5)}, {"batch_size": 0}, {"scores_at_once": 0}, {"head_share": 1.0}, {"short_history": -1}],
+    [{"ks": ()}, {"ks": (0, 5)}, {"batch_size": 0}, {"scores_at_once": 0}],
 )
 def test_bad_settings(bad):
     with pytest.raises(SettingsError, match=next(iter(bad))):
@@ -264,6 +267,32 @@ def test_top_k_is_the_sorted_catalogue_without_seen_items():
         assert (values[c] == scores[c, order]).all()
     unmasked, _ = top_k(scorer_of(scores), cases.histories, 30, 30, EvalSettings(mask_seen=False))
     assert (np.sort(unmasked, axis=1) == np.arange(1, 31)).all()
+
+
+def test_top_k_of_a_model_is_that_of_its_scorer_and_knows_the_number_of_items():
+    torch.manual_seed(0)
+    model = IDRecommender(BackboneSettings(width=8, max_len=6), torch.ones(31).bool())
+    cases = random_cases(10, 30, np.random.default_rng(4))
+    items, values = top_k(model, cases.histories, 5)
+    wanted_items, wanted = top_k(model_scorer(model, 30), cases.histories, 5, 30)
+    assert (items == wanted_items).all() and (values == wanted).all()
+    with pytest.raises(SettingsError, match="top_k needs n_items for 'popularity'"):
+        top_k(popularity(np.arange(31)), cases.histories, 5)
+    with pytest.raises(DataError, match="has 31 rows, wanted 21"):
+        top_k(model, cases.histories, 5, 20)
+
+
+def test_every_case_is_in_one_batch():
+    cases, seen = random_cases(23, 30, np.random.default_rng(4)), []
+    scores = torch.rand(23, 31)
+
+    def work(index, histories, batch):
+        assert (batch == scores[torch.from_numpy(index)]).all()
+        assert all((history == cases.histories[c]).all() for history, c in zip(histories, index, strict=True))
+        seen.extend(index)
+
+    score_batches(work, scorer_of(scores), cases.histories, 30, EvalSettings(batch_size=5))
+    assert sorted(seen) == list(range(23))
 
 
 def test_top_k_fills_up_with_padding():

@@ -9,7 +9,7 @@ import torch
 from helpers.small_material import BACKBONE, TRAIN, make_material
 
 from dmesr_core.errors import DataError, SettingsError
-from dmesr_core.evaluation import metrics, scorers
+from dmesr_core.evaluation import groups, metrics, scorers
 from dmesr_core.evaluation.ranking import EvalSettings, Ranks
 from dmesr_core.evaluation.results import compare
 from dmesr_core.experiments.records import (
@@ -50,7 +50,7 @@ def test_metrics_from_ranks_are_those_of_evaluate_exactly(row):
         "unmasked": metrics.evaluate_cases(
             scorer, split.test, split.n_items, EvalSettings(mask_seen=False), split=where
         ),
-        "sampled": metrics.sampled_protocol(scorer, split.test, split.n_items, split=where),
+        "sampled": metrics.evaluate_sampled(scorer, split.test, split.n_items, split=where),
     }
     assert set(wanted) == set(row.ranks)
     for protocol, result in wanted.items():
@@ -81,7 +81,7 @@ def test_ranks_are_small():
 
 def test_groups_are_those_of_evaluate(row):
     split = make_material().split
-    wanted = metrics.groups(split, split.test)
+    wanted = groups.case_groups(split, split.test)
     assert wanted["cold"].sum() == 4
     assert list(row.groups()) == list(wanted)
     assert all((row.groups()[name] == mask).all() for name, mask in wanted.items())

@@ -1,10 +1,11 @@
-"""Small random ranking problems, and the plain, slow way to rank them."""
+"""Small random ranking problems, and a slow reference implementation of ranks."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 
+from dmesr_core.data.interactions import Interactions
 from dmesr_core.data.sequences import Cases, Sequences
 
 
@@ -23,8 +24,15 @@ def random_cases(n_cases, n_items, rng, repeat=0.3, longest=12):
     return make_cases(histories, targets)
 
 
+def random_split(n_users, n_items, rng, name="leave_one_out"):
+    """A split of a random log in which each user has 3 to 8 events."""
+    user = np.repeat(np.arange(n_users), rng.integers(3, 9, n_users))
+    item, time = rng.integers(1, n_items + 1, len(user)), rng.random(len(user))
+    return getattr(Interactions.from_columns(user, item, time, n_items), name)()
+
+
 def scorer_of(scores):
-    """A scorer that knows the scores (C, N + 1) of all cases."""
+    """A scorer that returns the given scores (C, N + 1) of all cases."""
     scores = torch.as_tensor(scores)
 
     def known(histories, case_indices):
@@ -34,8 +42,8 @@ def scorer_of(scores):
     return known
 
 
-def plain_ranks(scores, cases, mask_seen, candidates=None):
-    """(greater, n_ties), one case and one item at a time."""
+def reference_ranks(scores, cases, mask_seen, candidates=None):
+    """(greater, n_ties), computed case by case and item by item."""
     greater, ties = [], []
     for c, target in enumerate(cases.targets):
         above = same = 0

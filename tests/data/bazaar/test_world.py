@@ -5,8 +5,8 @@ import pytest
 
 from dmesr_core.data.bazaar.world import make_world
 from dmesr_core.data.pictures import open_picture
-from dmesr_core.evaluation.metrics import evaluate_cases
-from dmesr_core.evaluation.scorers import popularity_scorer
+from dmesr_core.evaluation.metrics import evaluate
+from dmesr_core.evaluation.scorers import popularity
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +42,8 @@ def test_another_seed_in_the_same_folder_draws_its_own_pictures(tmp_path):
 
 def test_the_ceiling_is_above_popularity_and_uses_the_dates(world):
     split = world.interactions.leave_one_out()
-    ceiling = evaluate_cases(world.ceiling(split.test), split.test, 60)
-    popular = evaluate_cases(popularity_scorer(split.train_counts), split.test, 60)
+    ceiling = evaluate(world.ceiling(split.test), split)
+    popular = evaluate(popularity(split), split)
     assert ceiling.per_case["ndcg@10"].mean() > popular.per_case["ndcg@10"].mean() + 0.05
     scores = world.ceiling(split.test)([split.test.histories[i] for i in range(20)], np.arange(20)).numpy()
     np.testing.assert_allclose(scores.sum(1), 1)
