@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -134,19 +133,8 @@ def two_protocols(study: Study, metric: str) -> dict[DataSplit, dict[str, tuple[
 def ordered_pairs(study: Study, metric: str, n: int, seed: int) -> dict[Order, Paired]:
     """Differences between any two contenders of a data set under both protocols, with simultaneous intervals."""
     groups = {
-        (at, protocol): _equal_seeds(some, metric)
+        (at, protocol): some
         for protocol in ("full", "sampled")
         for at, some in by_contender(study, protocol).items()
     }
     return all_pairs(groups, metric, n, seed)
-
-
-def _equal_seeds(results: Mapping[str, Result], metric: str) -> dict[str, Result]:
-    """The first seeds of each result, as many as the trained one with the fewest has; popularity stays as it is."""
-    fewest = min(result.n_seeds for name, result in results.items() if name != "popularity")
-    return {
-        name: result
-        if name == "popularity"
-        else replace(result, per_case={metric: np.atleast_2d(result.per_case[metric])[:fewest]})
-        for name, result in results.items()
-    }

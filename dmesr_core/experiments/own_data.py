@@ -81,13 +81,18 @@ def random_pictures(catalogue: Catalogue, n: int, rng: np.random.Generator) -> l
     return [catalogue.item(int(k)).picture for k in chosen]
 
 
-def train(work: Sequence[tuple[Job, Material]], folder: str | Path | None = None) -> list[RunRecord]:
+def train(
+    work: Sequence[tuple[Job, Material]], folder: str | Path | None = None, workers: int | None = None
+) -> list[RunRecord]:
     """A record per job, in order; from `folder` where the same code trained it before.
+
+    Args:
+        workers: processes side by side, as in `run_jobs`.
 
     Raises:
         DataError: a training failed; the message names it and says why.
     """
-    outcomes = run_jobs(work, folder, progress=False)
+    outcomes = run_jobs(work, folder, workers, progress=False)
     records = [outcome for outcome in outcomes if isinstance(outcome, RunRecord)]
     if len(records) < len(outcomes):
         failed = next(outcome for outcome in outcomes if outcome and not isinstance(outcome, RunRecord))
