@@ -9,7 +9,7 @@ import numpy as np
 
 from dmesr_core.evaluation.bootstrap import Paired
 from dmesr_core.evaluation.multiple_comparisons import simultaneous
-from dmesr_core.experiments.contrasts import contrasts
+from dmesr_core.experiments.contrasts import pair_results
 from dmesr_core.experiments.records import RunRecord, table
 from dmesr_core.experiments.study import BACKBONE_NAMES, CONTENDERS, VARIANT_NAMES, Cell, Study
 from dmesr_core.training.settings import TrainSettings
@@ -62,7 +62,7 @@ def longer_training(
     seeds = {record.seed for record in records}
     backbones = [b for b in study.backbones[at] if (*at, b, "dmesr") in found]
     cells = {(at, b, v): found[*at, b, v] for b in backbones for v in [*opponents, "dmesr"]}
-    pairs = contrasts(cells, {variant: ("dmesr", variant) for variant in opponents})
+    pairs = pair_results(cells, {variant: ("dmesr", variant) for variant in opponents})
     same_seeds = [r for r in study.records_of(at) if r.seed in seeds]
     return LongerTraining(
         {(b, v): _mean(r for r in same_seeds if _is_of(r, b, v)) for _, b, v in cells},

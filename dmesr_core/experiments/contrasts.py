@@ -26,7 +26,7 @@ def with_interval(results: Mapping[K, Result], metric: str, n: int, seed: int) -
     }
 
 
-def contrasts(cells: Mapping[Cell, Result], wanted: Mapping[str, tuple[str, str]]) -> dict[Cell, Pair]:
+def pair_results(cells: Mapping[Cell, Result], wanted: Mapping[str, tuple[str, str]]) -> dict[Cell, Pair]:
     """The pairs of results that are compared: each comparison for each data set and backbone.
 
     Args:

@@ -10,10 +10,10 @@ from dmesr_core.evaluation.bootstrap import Paired
 from dmesr_core.evaluation.results import Result
 from dmesr_core.experiments.contrasts import (
     by_contender,
-    contrasts,
     logs_of,
     one_by_one,
     ordered_pairs,
+    pair_results,
     pairs_apart,
     ranked_cells,
     ratios,
@@ -38,7 +38,7 @@ def result(values):
 
 def test_a_comparison_is_made_for_each_data_set_and_backbone_and_shares_its_results():
     cells = a_study(places=[HOME, BY_TIME], backbones=["sasrec", "gru4rec"]).cells()
-    pairs = contrasts(cells, {"raw": ("dmesr", "raw"), "id": ("dmesr", "id_only")})
+    pairs = pair_results(cells, {"raw": ("dmesr", "raw"), "id": ("dmesr", "id_only")})
     assert list(pairs) == [
         (at, b, name) for at in (HOME, BY_TIME) for b in ("gru4rec", "sasrec") for name in ("raw", "id")
     ]
@@ -46,7 +46,7 @@ def test_a_comparison_is_made_for_each_data_set_and_backbone_and_shares_its_resu
 
 
 def test_a_difference_is_the_first_minus_the_second():
-    pairs = contrasts(a_study({"dmesr": 0, "raw": 30}).cells(), {"raw": ("dmesr", "raw"), "back": ("raw", "dmesr")})
+    pairs = pair_results(a_study({"dmesr": 0, "raw": 30}).cells(), {"raw": ("dmesr", "raw"), "back": ("raw", "dmesr")})
     found = one_by_one(pairs, M, **BOOT)
     assert found[HOME, "sasrec", "raw"].diff == 1
     assert found[HOME, "sasrec", "back"].diff == -1
