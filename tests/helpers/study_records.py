@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dmesr_core.evaluation.metrics import metrics
-from dmesr_core.evaluation.ranking import DEFAULTS, Ranks
+from dmesr_core.evaluation.ranking import DEFAULT_SETTINGS, Ranks
 from dmesr_core.experiments.records import RunRecord, pack_kinds, pack_ranks
 from dmesr_core.experiments.study import CONTENDERS, DataSplit
 from dmesr_core.provenance import code_hash
@@ -34,7 +34,7 @@ def make_record(
     trained = variant != "popularity"
     values: dict[str, Any] = dict(
         grid="g", data=at[0], split=at[1], share=1.0, backbone={"name": backbone}, seed=seed, key="", code=code_hash(),
-        variant={"name": variant}, train={"epochs": 20, "patience": 6, "weight_decay": 2.0},
+        variant={"name": variant}, train={"epochs": 20, "patience": 6, "weight_decay": 2.0}, ema_decay=0.0,
         fingerprint="", sizes={"items": 50, "train_events": 300, "test_cases": N_CASES}, cases=N_CASES,
         protocols={protocol: f"{protocol} of {at[0]}, {at[1]}" for protocol in ranks},
         metrics={protocol: _means(r) for protocol, r in ranks.items()},
@@ -73,4 +73,4 @@ def _ranks(above: Any) -> Ranks:
 
 
 def _means(ranks: Ranks) -> dict[str, float]:
-    return {name: float(values.mean()) for name, values in metrics(ranks, DEFAULTS.ks).items()}
+    return {name: float(values.mean()) for name, values in metrics(ranks, DEFAULT_SETTINGS.ks).items()}
