@@ -158,14 +158,14 @@ class DMESR(Recommender):
         return super().train(mode)
 
     def encode_items(self, items: Tensor) -> Encoded:
-        aligned, fused = self._encode(items)  # (m, V, d), (n, V, d)
-        table = self._inject(fused, items)
+        aligned, fused = self.encode_views(items)  # (m, V, d), (n, V, d)
+        table = self.inject(fused, items)
         s = self.settings
         if not s.align or s.alpha == 0 or len(s.views) < 2:
             return table, None
         return table, lambda: s.alpha * info_nce(aligned[:, 0], aligned[:, 1], self.temperature)
 
-    def _inject(self, fused: Tensor, items: Tensor) -> Tensor:
+    def inject(self, fused: Tensor, items: Tensor) -> Tensor:
         """The item table (n, D) of fused views (n, V, d) and ID vectors."""
         if self.features_share is not None and self.item_id is not None:
             features = F.normalize(self.projection(fused[:, 0]), dim=1)
@@ -184,7 +184,7 @@ class DMESR(Recommender):
             table = (views if own is None else views + own[:, None]).flatten(1)  # (n, 2d)
         return table * (items > 0)[:, None]
 
-    def _encode(self, items: Tensor) -> tuple[Tensor, Tensor]:
+    def encode_views(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """Aligned views of the items that are encoded (m, V, d), and fused views of all `items` (n, V, d).
 
         In training a step encodes only a random part of the items. The gradient of the encoder is a sum over items,

@@ -39,7 +39,8 @@ def record(variant: str, ndcg: float, seed: int = 0, data: str = "beauty", **cha
     fields: dict[str, Any] = {
         "grid": f"quality_{data}", "data": data, "split": "leave-one-out", "share": 1.0,
         "backbone": {"name": "sasrec", "dropout": 0.4}, "variant": {"name": variant, "kind": "id_only", "changes": {}},
-        "train": {"epochs": 60, "item_dropout": 0.2}, "ema_decay": 0.0, "seed": seed, "key": "k", "code": "c", "fingerprint": "f",
+        "train": {"epochs": 60, "item_dropout": 0.2}, "ema_decay": 0.0, "seed": seed,
+        "key": "k", "code": "c", "fingerprint": "f",
         "sizes": {}, "protocols": {}, "cases": 10, "ranks": {}, "units": None, "kinds": "", "parameters": 10,
         "metrics": {
             "unmasked": {"ndcg@10": ndcg, "hr@10": 2 * ndcg}, "full": {"ndcg@10": 3 * ndcg, "hr@10": 6 * ndcg},
