@@ -37,7 +37,7 @@ class World:
     seed: int
 
     def ceiling(self, cases: Cases) -> Callable[[list[np.ndarray], np.ndarray], torch.Tensor]:
-        """A scorer (see `dmesr_core.evaluation.scorers`) that gives each item its exact probability to be bought next.
+        """A scorer (see `dmesr_core.evaluation.metrics`) that gives each item its exact probability to be bought next.
 
         Only for the given cases: the probabilities depend on the dates of the events as well.
         """
