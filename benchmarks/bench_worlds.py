@@ -12,7 +12,7 @@ import time
 
 from dmesr_core import files
 from dmesr_core.book import chapter
-from dmesr_core.evaluation import bootstrap, metrics, scorers
+from dmesr_core.evaluation import bootstrap, groups, metrics, scorers
 from dmesr_core.experiments import sweep
 from dmesr_core.experiments.material import Material
 from dmesr_core.training.settings import TrainSettings
@@ -35,7 +35,7 @@ def measure(world_seed: int, n_seeds: int, profile: str) -> dict:
     results["ceiling"] = metrics.evaluate_cases(world.ceiling(split.test), split.test, split.n_items, name="ceiling")
     per_case = {name: result.per_case["ndcg@10"] for name, result in results.items()}
     ends = per_case["popularity"], per_case["ceiling"]
-    rare = metrics.groups(split, split.test)["tail+cold"]
+    rare = groups.case_groups(split, split.test)["tail+cold"]
     return {
         "world": world_seed,
         "seeds": n_seeds,

@@ -59,7 +59,7 @@ def simultaneous(
         means = resampled_means([a.per_case[metric], b.per_case[metric]], n, pair_seed, a.units)  # (2, n)
         draws[k] = means[0] - means[1]
         diffs[k] = a.per_case[metric].mean() - b.per_case[metric].mean() if a.n_cases else np.nan
-    return _simultaneous_intervals(list(pairs), diffs, draws, level)
+    return simultaneous_intervals(list(pairs), diffs, draws, level)
 
 
 def all_pairs(
@@ -86,7 +86,26 @@ def all_pairs(
             draws.append(means[i] - means[j])
     if not keys:
         raise DataError("no group holds two results: there is nothing to compare")
-    return _simultaneous_intervals(keys, np.array(diffs), np.array(draws), level)
+    return simultaneous_intervals(keys, np.array(diffs), np.array(draws), level)
+
+
+def simultaneous_intervals(keys: list[Key], diffs: np.ndarray, draws: np.ndarray, level: float) -> dict[Key, Paired]:
+    """Differences (K,) and their resamples (K, n) -> key -> `Paired`, with one factor c for all."""
+    if not 0 < level < 1:
+        raise SettingsError(f"level must lie between 0 and 1, got {level}")
+    n = draws.shape[1]
+    error = draws.std(axis=1, ddof=1) if n > 1 else np.zeros(len(keys))
+    varies = error > 1e-12  # otherwise the two results are equal in every case
+    largest = np.zeros(n)  # (n,), largest deviation in the family in each resample, in standard errors
+    if varies.any():
+        largest = np.abs((draws[varies] - diffs[varies, None]) / error[varies, None]).max(axis=0)
+    margins = np.quantile(largest, level) * error
+    out = {}
+    for key, diff, margin, e in zip(keys, diffs, margins, error, strict=True):
+        exceeding = (largest >= abs(diff) / e).sum() if e > 1e-12 else n * (diff == 0)
+        p = float("nan") if np.isnan(diff) else (1 + float(exceeding)) / (n + 1)
+        out[key] = Paired(float(diff), float(diff - margin), float(diff + margin), p)
+    return out
 
 
 def _pair_seeds(pairs: Mapping[Key, tuple[Result, Result]], seed: int) -> list[int]:
@@ -106,25 +125,6 @@ def _pair_seeds(pairs: Mapping[Key, tuple[Result, Result]], seed: int) -> list[i
 def _derived_seed(seed: int, number: int) -> int:
     """An independent seed for stream `number`."""
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-
-
-def _simultaneous_intervals(keys: list[Key], diffs: np.ndarray, draws: np.ndarray, level: float) -> dict[Key, Paired]:
-    """Differences (K,) and their resamples (K, n) -> key -> `Paired`, with one factor c for all."""
-    if not 0 < level < 1:
-        raise SettingsError(f"level must lie between 0 and 1, got {level}")
-    n = draws.shape[1]
-    error = draws.std(axis=1, ddof=1) if n > 1 else np.zeros(len(keys))
-    varies = error > 1e-12  # otherwise the two results are equal in every case
-    largest = np.zeros(n)  # (n,), largest deviation in the family in each resample, in standard errors
-    if varies.any():
-        largest = np.abs((draws[varies] - diffs[varies, None]) / error[varies, None]).max(axis=0)
-    margins = np.quantile(largest, level) * error
-    out = {}
-    for key, diff, margin, e in zip(keys, diffs, margins, error, strict=True):
-        exceeding = (largest >= abs(diff) / e).sum() if e > 1e-12 else n * (diff == 0)
-        p = float("nan") if np.isnan(diff) else (1 + float(exceeding)) / (n + 1)
-        out[key] = Paired(float(diff), float(diff - margin), float(diff + margin), p)
-    return out
 
 
 def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
