@@ -1,4 +1,4 @@
-"""A folder of one's own data, as `sources.load("folder")` reads it, made of a few products of the Bazaar."""
+"""A folder of data in the format that the data source "folder" reads, with a few products of the Bazaar."""
 
 from __future__ import annotations
 
