@@ -1,8 +1,8 @@
-"""What a chapter of the book needs around it: its settings, its data, its features, and a place for its numbers.
+"""One run of a chapter of the book: its settings, data, features, and the numbers that it reports.
 
-A chapter starts with `this = chapter.start("03_look_and_read", profile=profile, ...)`, hands every number that its
-prose mentions to `this.glue`, and ends with `this.finish()`. It runs the same in the book, in Colab, in plain Jupyter
-and under test: what differs is only where the numbers go.
+A chapter starts with `this = chapter.start("03_look_and_read", profile=profile, ...)`, passes every number that its
+prose mentions to `this.glue`, and ends with `this.finish()`. It runs alike in the book, in Colab, in plain Jupyter and
+in tests; only where the numbers are written differs.
 """
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from dmesr_core.features.extract import Features
     from dmesr_core.features.mllm import MLLM
 
-# Set by the runner for the kernel of a chapter.
-NUMBERS_FILE = "DMESR_NUMBERS"  # where `finish` writes; without it, below the cache folder
-RECORDS = "DMESR_RECORDS"  # the runner's records of the other chapters, in the book's order, as in PATH
+# Environment variables that the runner sets for the kernel of a chapter.
+NUMBERS_FILE = "DMESR_NUMBERS"  # the file that `finish` writes; below the cache folder if not set
+RECORDS = "DMESR_RECORDS"  # files of the runner's records of the other chapters, separated as in PATH
 
-_read_files: set[Path] = set()  # files that a chapter's result depends on, beyond code and settings; for the runner
+# Files that this process has read through this module and that are neither code nor settings. `stamps.report_kernel`
+# collects them at the end of a chapter: when one changes, the chapter runs again.
+_read_files: set[Path] = set()
 
 
 @dataclass
@@ -39,16 +41,16 @@ class Chapter:
     """One run of one chapter."""
 
     name: str  # file name of the notebook, without .ipynb
-    profile: Profile  # how large everything is
+    profile: Profile  # sizes of data, trainings and bootstraps
     data: str  # bazaar, movielens or folder
     data_dir: str  # folder of the data; "" for the Bazaar
-    mllm: str  # "tiny" for the shipped one, else a hub name or a folder
-    seed: int  # where all randomness starts
-    numbers: dict[str, Any] = field(default_factory=dict)  # what was glued or recorded so far
+    mllm: str  # "tiny" for the shipped one, a hub name, or a folder
+    seed: int  # of all random numbers
+    numbers: dict[str, Any] = field(default_factory=dict)  # glued or recorded so far
     _dataset: Dataset | None = field(default=None, repr=False)
 
     def dataset(self) -> Dataset:
-        """The catalogue and the log; made or read when first asked for, then the same object."""
+        """The catalogue and the log; made or read at the first call, the same object afterwards."""
         from dmesr_core.data.datasets import load_dataset
 
         if self._dataset is None:
@@ -57,41 +59,46 @@ class Chapter:
         return self._dataset
 
     def model(self) -> MLLM:
-        """The multimodal LLM of this run; its weights are read when it is first asked something."""
+        """The multimodal LLM of this run; its weights are read when it is first used."""
         from dmesr_core.features.mllm import MLLM
 
         return MLLM.load(self.mllm)
 
     def features(self, dataset: Dataset | None = None) -> Features:
-        """What the MLLM and the text encoder say about every item; stored on disk, so computed only once.
+        """Features of all items from the MLLM and the text encoder; stored on disk, so computed only once.
 
-        Without a `dataset` it is the chapter's own.
+        Args:
+            dataset: the chapter's own if None.
         """
         from dmesr_core.features.extract import extract_features
 
         return extract_features((dataset or self.dataset()).require_catalogue(), self.mllm)
 
     def glue(self, name: str, value: Any, fmt: str = "") -> None:
-        """Keep a number and make it available to the prose, where ``{glue:text}`name` `` stands for it.
+        """Record a number and show it in the prose, at ``{glue:text}`name` ``.
 
         Args:
             name: letters, digits and `_ @ . -`; used once in a chapter.
             value: a number, a text, or a pair of numbers (an interval).
-            fmt: how the prose shows it, as in `format(value, fmt)`: ".3f", ".0%". The file keeps full precision.
+            fmt: format of the number in the prose, as in `format(value, fmt)`: ".3f", ".0%". The chapter's file keeps
+                full precision.
+
+        Raises:
+            SettingsError: the value is a table, or see `record`.
         """
         self.record(name, value)
         plain = self.numbers[name]
         if isinstance(plain, dict):
-            raise SettingsError(f"{name!r} is a table: glue one number at a time, or use record")
+            raise SettingsError(f"{name!r} is a table: glue one number at a time, or use record for the whole table")
         text = ", ".join(format(v, fmt) for v in plain) if isinstance(plain, list) else format(plain, fmt)
         _show(name, f"[{text}]" if isinstance(plain, list) else text)
 
     def record(self, name: str, value: Any) -> None:
-        """Keep a value for the chapter's file of numbers without using it in the prose; nested dicts are fine.
+        """Write a value to the chapter's file of numbers, without showing it in the prose; dicts may be nested.
 
         Raises:
-            SettingsError: the name is used already, or is not a name.
-            DataError: the value holds something that is not a finite number, a text, or a list or dict of them.
+            SettingsError: the name is used already, or has other characters than `glue` allows.
+            DataError: the value contains something else than finite numbers, texts, and lists or dicts of them.
         """
         if not re.fullmatch(r"[A-Za-z][\w@.-]*", name):
             raise SettingsError(f"{name!r} cannot name a number: start with a letter; letters, digits, _ @ . - follow")
@@ -115,8 +122,8 @@ def start(
 ) -> Chapter:
     """Begin a chapter: check its settings and set the style of its figures.
 
-    Where `profile` still is the notebook's own "cpu", the environment variable `DMESR_PROFILE` wins: that is how a
-    test, which cannot set parameters, asks for small sizes.
+    The environment variable `DMESR_PROFILE` replaces the profile "cpu", which the notebooks are saved with: tests
+    cannot set a notebook's parameters, and choose small sizes in this way.
 
     Raises:
         SettingsError: an unknown profile or data, or a data set without its folder.
@@ -136,14 +143,14 @@ def start(
 
 
 def run_records() -> list[dict[str, Any]]:
-    """What the runner wrote about the other chapters, in the book's order; empty outside a run of the book."""
+    """The runner's records of the other chapters, in the book's order; empty outside a run of the book."""
     files = [Path(name) for name in os.environ.get(RECORDS, "").split(os.pathsep) if name]
-    _read_files.update(files)  # also those that are not there: when they come, this chapter must run again
+    _read_files.update(files)  # missing files too: when they appear, this chapter must run again
     return [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
 
 
 def benchmark(name: str) -> dict[str, Any] | None:
-    """What `make bench-<name>` found when it last ran: from the checkout, else from the package; None without both."""
+    """Results of the last `make bench-<name>`: from the checkout, else from the package, else None."""
     package = Path(__file__).resolve().parent.parent
     files = [package.parent / "benchmarks" / f"{name}.json", package / "results" / f"bench_{name}.json"]
     _read_files.update(files)
@@ -151,7 +158,7 @@ def benchmark(name: str) -> dict[str, Any] | None:
 
 
 def _plain(value: Any, name: str) -> Any:
-    """`value` as what JSON knows: numbers of numpy and torch become Python's, tuples and arrays lists."""
+    """`value` in types of JSON: scalars of numpy and torch become Python's, tuples and arrays become lists."""
     if isinstance(value, dict):
         return {str(key): _plain(v, f"{name}[{key!r}]") for key, v in value.items()}
     if hasattr(value, "tolist"):  # numpy and torch, scalars and arrays
@@ -168,7 +175,7 @@ def _plain(value: Any, name: str) -> Any:
 
 
 def _show(name: str, text: str) -> None:
-    """Hand a text to the book's pages if they are being made, else print it."""
+    """Glue a text into the page if MyST-NB is installed, else print it."""
     try:
         from myst_nb import glue
     except ImportError:  # Colab and plain Jupyter

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -136,10 +136,55 @@ def whole_groups(labels: np.ndarray, at_most: int, seed: int = 0) -> np.ndarray:
 
 
 def named_facts(descriptions: Sequence[str], truth: Sequence[dict[str, str]]) -> pd.DataFrame:
-    """(n descriptions, facts) bool: whether each description names the true value of each fact (see `said`)."""
+    """(n, facts) bool: whether each of n descriptions mentions the true value of each fact (`mentioned_facts`)."""
     return pd.DataFrame([mentioned_facts(text, facts) for text, facts in zip(descriptions, truth, strict=True)])
 
 
 def shares(table: pd.DataFrame, n_resamples: int) -> tuple[list[float], list[tuple[float, float]]]:
     """Column means of a boolean table, and their 95% bootstrap intervals."""
     return table.mean().tolist(), [bootstrap_interval(table[column].to_numpy(), n_resamples) for column in table]
+
+
+def same_texts(texts: Sequence[str]) -> list[np.ndarray]:
+    """Groups of positions that have the same text, each of two or more; the smallest groups first."""
+    groups: dict[str, list[int]] = {}
+    for position, text in enumerate(texts):
+        groups.setdefault(text, []).append(position)
+    shared = [np.array(group) for group in groups.values() if len(group) > 1]
+    return sorted(shared, key=lambda group: (len(group), group[0]))
+
+
+def centred_cosine(vectors: np.ndarray, one: int, other: int) -> float:
+    """Cosine of two items' vectors, of (N+1, F), after subtracting the mean over the items (rows 1 …)."""
+    a, b = (vectors[k] - vectors[1:].mean(0) for k in (one, other))
+    return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+def attention_by_kind(attention: np.ndarray, kinds: Sequence[Sequence[str]], order: Sequence[str]) -> np.ndarray:
+    """Share of each view's attention that falls on each kind of token, mean over items: (V, len(order)).
+
+    Args:
+        attention: (N, V, L) weights of N items; each row sums to one.
+        kinds: for each item, the kind of each of its tokens, at most L; see `token_facts`.
+        order: the kinds, as the columns of the result.
+    """
+    out = np.zeros((attention.shape[1], len(order)))
+    for row, its_kinds in enumerate(kinds):
+        for token, kind in enumerate(its_kinds):
+            out[:, order.index(kind)] += attention[row, :, token] / len(kinds)
+    return out
+
+
+def share_with_kind(kinds: Sequence[Collection[str]], wanted: Sequence[str]) -> list[float]:
+    """For each kind `wanted`, the share of items that have a token of it."""
+    return [float(np.mean([kind in its_kinds for its_kinds in kinds])) for kind in wanted]
+
+
+def least_attention(attention: np.ndarray, kinds: Sequence[Sequence[str]], wanted: str) -> list[int]:
+    """Rows of the items that have tokens of the kind `wanted`, those with the least attention (N, L) on them first."""
+    on_kind = {
+        row: sum(attention[row, i] for i, kind in enumerate(its_kinds) if kind == wanted)
+        for row, its_kinds in enumerate(kinds)
+        if wanted in its_kinds
+    }
+    return sorted(on_kind, key=lambda row: on_kind[row])

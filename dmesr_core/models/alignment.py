@@ -6,6 +6,7 @@ Our choice: a two-layer head per view, symmetric InfoNCE (as in CLIP) over the i
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -40,6 +41,11 @@ def info_nce(a: Tensor, b: Tensor, temperature: Tensor | float) -> Tensor:
     return (F.cross_entropy(logits, truth) + F.cross_entropy(logits.T, truth)) / 2
 
 
+def cosine_matrix(a: Tensor, b: Tensor) -> Tensor:
+    """Cosine of every row of `a` with every row of `b`: (n, d) and (m, d) -> (n, m)."""
+    return F.normalize(a, dim=1) @ F.normalize(b, dim=1).T
+
+
 def alignment(a: Tensor, b: Tensor) -> float:
     """Mean squared distance of the two views of an item on the unit sphere: 0 best, 2 unrelated (Wang & Isola 2020)."""
     return (F.normalize(a, dim=1) - F.normalize(b, dim=1)).square().sum(1).mean().item()
@@ -57,6 +63,12 @@ def modality_gap(a: Tensor, b: Tensor) -> float:
 
 def cross_view_recall(a: Tensor, b: Tensor, k: int = 10) -> float:
     """Share of items whose other view is among the `k` nearest by cosine; k/n by chance."""
-    similarity = F.normalize(a, dim=1) @ F.normalize(b, dim=1).T  # (n, n)
+    similarity = cosine_matrix(a, b)
     better = (similarity > similarity.diagonal()[:, None]).sum(1)
     return (better < k).float().mean().item()
+
+
+def recall_from_groups(groups: np.ndarray, k: int = 10) -> float:
+    """The `cross_view_recall` of views that say nothing but the group (n,) of each item, such as its category."""
+    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    return float(np.minimum(1.0, k / sizes)[group].mean())

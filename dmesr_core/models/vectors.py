@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy import sparse
 from torch import Tensor
 
 
-def standardise(vectors: Tensor) -> Tensor:
+def standardise(vectors: Tensor, items: np.ndarray | None = None) -> Tensor:
     """Zero mean, unit variance per column over the items (rows 1 …); row 0 stays zero. (N+1, F)
 
     MLLM vectors share a large common direction; without this every item looks alike to a cosine.
+
+    Args:
+        items: item numbers that mean and variance are computed from, such as the training items; all without it.
     """
     vectors = vectors.float()
-    mean, std = vectors[1:].mean(0), vectors[1:].std(0)
+    sample = vectors[1:] if items is None else vectors[items]
+    mean, std = sample.mean(0), sample.std(0)
     out = (vectors - mean) / std.clamp(min=1e-6)
     out[0] = 0
     return out

@@ -1,4 +1,4 @@
-"""What a chapter gets, and where its numbers go."""
+"""Settings of a chapter, and the file of numbers that it writes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dmesr_core.errors import DataError, SettingsError
 
 @pytest.fixture(autouse=True)
 def outside(monkeypatch, tmp_path):
-    """No settings from the environment, a cache of our own, and figures elsewhere keep their style."""
+    """No settings from the environment, a temporary cache, and the style of figures restored afterwards."""
     for name in ("DMESR_PROFILE", chapter.NUMBERS_FILE, chapter.RECORDS):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DMESR_CACHE", str(tmp_path / "cache"))
@@ -40,12 +40,12 @@ def test_the_environment_chooses_the_profile_only_where_the_notebook_does_not(mo
         ({"data": "movielens", "data_dir": "no/such/folder"}, "got 'no/such/folder'"),
     ],
 )
-def test_wrong_settings(settings, message):
+def test_wrong_settings_are_refused(settings, message):
     with pytest.raises(SettingsError, match=message):
         chapter.start("c", **settings)
 
 
-def test_an_unknown_profile_in_the_environment(monkeypatch):
+def test_an_unknown_profile_in_the_environment_is_refused(monkeypatch):
     monkeypatch.setenv("DMESR_PROFILE", "huge")
     with pytest.raises(SettingsError, match="unknown profile 'huge'"):
         chapter.start("c")
@@ -72,18 +72,18 @@ def test_without_a_runner_the_numbers_go_to_the_cache(tmp_path):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), [1.0, float("nan")], {"a": np.inf}])
-def test_numbers_are_finite(value):
+def test_numbers_that_are_not_finite_are_refused(value):
     with pytest.raises(DataError, match="finite"):
         chapter.start("c").record("x", value)
 
 
-def test_other_objects_are_no_numbers():
+def test_other_objects_are_refused():
     with pytest.raises(DataError, match=r"the number \"x\['a'\]\" is a set"):
         chapter.start("c").record("x", {"a": {1}})
 
 
 @pytest.mark.parametrize("name", ["", "1x", "a b", "a`b", "a:b"])
-def test_names_that_the_prose_could_not_use(name):
+def test_names_that_the_prose_could_not_use_are_refused(name):
     with pytest.raises(SettingsError, match="cannot name a number"):
         chapter.start("c").glue(name, 1)
 
@@ -108,7 +108,7 @@ def test_in_a_plain_notebook_the_number_is_printed(monkeypatch, capsys):
     assert capsys.readouterr().out == "share = 12.3%\ninterval = [0.10, 0.20]\n"
 
 
-def test_records_of_other_chapters(tmp_path, monkeypatch):
+def test_records_of_other_chapters_are_read_where_they_exist(tmp_path, monkeypatch):
     assert chapter.run_records() == []
     (tmp_path / "a.stamp.json").write_text('{"chapter": "a"}')
     files = [str(tmp_path / f"{name}.stamp.json") for name in "ab"]
@@ -118,7 +118,7 @@ def test_records_of_other_chapters(tmp_path, monkeypatch):
     assert {file.name for file in chapter._read_files} == {"a.stamp.json", "b.stamp.json"}  # the missing one too
 
 
-def test_the_data_set_is_made_once(monkeypatch):
+def test_the_data_set_is_loaded_once(monkeypatch):
     made = []
     monkeypatch.setattr(
         "dmesr_core.data.datasets.load_dataset", lambda *args, **settings: made.append((args, settings)) or object()

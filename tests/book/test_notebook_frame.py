@@ -1,4 +1,4 @@
-"""What every chapter promises its reader, checked on the notebooks as they are committed."""
+"""The frame of a chapter (see CONTRIBUTING.md), checked on the notebooks as they are committed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dmesr_core.book.notebooks import parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
+MAX_LINES = 25  # of a code cell: longer code belongs in the package, with a test
 NUMBERED = [path for path in NOTEBOOKS if path.name[0].isdigit()]
 TEXTS = sorted((ROOT / "book").glob("*.md"))
 COLAB = """# Only in Colab: install the package. Colab's own torch and numpy stay as they are.
@@ -48,7 +49,7 @@ def without_fences(text):
 
 
 def prose(text):
-    """What is left to read: no code, formulas, roles, options of directives, links' targets, tables' rulers."""
+    """The text that people read: without code, formulas, roles, options of directives and targets of links."""
     text = without_fences(text)
     text = re.sub(r"\$\$.*?\$\$|\$[^$\n]+\$", " ", text, flags=re.DOTALL)
     text = re.sub(r"\{[\w:]+\}`[^`]*`", " ", text)
@@ -67,7 +68,7 @@ BARE = (
 
 
 def bare_numbers(text):
-    """Numbers in prose that look measured, yet are written by hand."""
+    """Numbers in prose that look measured but are written by hand."""
     return [match[0] for pattern in BARE for match in pattern.finditer(prose(text))]
 
 
@@ -123,6 +124,19 @@ def test_it_starts_under_its_own_name_and_finishes(path):
     assert re.search(r"\.finish\(\);?\s*$", cells[-1].source)
 
 
+@each_chapter
+def test_no_code_cell_is_long(path):
+    lengths = {cell.id: len(cell.source.splitlines()) for cell in code(read(path))}
+    assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
+
+
+@each_chapter
+def test_removed_cells_define_no_functions(path):
+    """Nobody sees such a cell on the page: its logic belongs in the package, with a test."""
+    hidden = [cell for cell in code(read(path)) if "remove-cell" in cell.metadata.get("tags", [])]
+    assert [cell.id for cell in hidden if re.search(r"^\s*def ", cell.source, re.MULTILINE)] == []
+
+
 @each_numbered
 def test_it_keeps_the_frame(path):
     sections = re.findall(r"^## (.+?)\s*$", without_fences(markdown(read(path))), re.MULTILINE)
@@ -133,7 +147,7 @@ def test_it_keeps_the_frame(path):
 
 @each_numbered
 def test_each_exercise_has_a_folded_solution_that_runs(path):
-    """A solution holds code cells (`solution-start` to `solution-end`), or the next cell is its code."""
+    """Code cells lie between `solution-start` and `solution-end`, or follow the solution directly."""
     nb = read(path)
     exercises = EXERCISE.findall(markdown(nb))
     assert exercises
@@ -176,7 +190,7 @@ def test_pictures_say_what_they_show(path):
 
 @each_chapter
 def test_plots_say_what_they_show(path):
-    """A cell that ends in a figure has words for it (the rendered pages are checked for every picture)."""
+    """A cell that ends in a figure has a description of it (the tests of the pages check every picture)."""
     for cell in code(read(path)):
         last = cell.source.strip().splitlines()[-1]
         if re.match(r"(\w*figures|plots|plt)\.\w+\(", last):
@@ -187,7 +201,7 @@ def test_plots_say_what_they_show(path):
 
 @each_chapter
 def test_it_runs_anywhere(path):
-    """Nothing that Colab lacks, that leaves a widget in a page, or that is true on one machine only."""
+    """No module that Colab lacks, no widget left in a page, no path of one machine."""
     sources = "\n".join(cell.source for cell in code(read(path)))
     for word in ("myst_nb", "tqdm.auto", "tqdm.notebook", "papermill", "/home/", "/tmp", "C:\\", "../"):
         assert word not in sources

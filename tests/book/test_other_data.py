@@ -1,6 +1,6 @@
-"""The chapters on other data than the Bazaar: one's own folder, and real films, both cut small.
+"""The book on other data than the Bazaar: a folder of products, and real films, a small part of each.
 
-What a chapter knows about the Bazaar only (true facts, the ceiling) is not there; it must run and render all the same.
+There are no true facts and no ceiling then; all chapters must still run and render.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 def make_book(data: str, data_dir: Path) -> dict:
-    """Run and render the whole book on these data; chapter 6's numbers."""
+    """Run and render the whole book on these data; the content of chapter 6's file of numbers."""
     settings = RunSettings(ROOT, profile="smoke", data=data, data_dir=str(data_dir))
     run_book(settings)
     first, _ = render(settings)
@@ -29,7 +29,7 @@ def make_book(data: str, data_dir: Path) -> dict:
     return json.loads((settings.executed / "06_all_together.json").read_text(encoding="utf-8"))
 
 
-def test_a_folder_of_ones_own(tmp_path):
+def test_the_book_runs_on_a_folder(tmp_path):
     numbers = make_book("folder", write_shop(tmp_path / "shop", 80, 80, tmp_path / "drawn"))
     assert numbers["data"] == "folder"
     assert numbers["numbers"]
@@ -37,7 +37,7 @@ def test_a_folder_of_ones_own(tmp_path):
 
 @pytest.fixture
 def few_films(trial_data, tmp_path):
-    """The 150 films with most ratings, with their posters and ratings."""
+    """A folder with the 150 films that have most ratings, with their posters."""
     source = trial_data / "movielens_posters"
     ratings, movies = pd.read_csv(source / "ratings.csv"), pd.read_csv(source / "movies.csv")
     complete = movies[
@@ -53,7 +53,7 @@ def few_films(trial_data, tmp_path):
     return tmp_path
 
 
-def test_real_films(few_films):
+def test_the_book_runs_on_real_films(few_films):
     numbers = make_book("movielens", few_films)
     assert numbers["data"] == "movielens"
     assert numbers["numbers"]

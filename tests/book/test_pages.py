@@ -1,7 +1,7 @@
-"""The rendered pages in a real browser: everything shows, nothing fails, and every link leads somewhere.
+"""The rendered pages, as files and in a browser: complete, without errors, and all links lead to something.
 
-The pages are those of the whole book in `smoke`: run, strictly, and rendered with warnings as errors. What has not
-changed since the last time is not made again.
+The whole book is run in `smoke` and rendered with warnings as errors. Chapters and pages that have not changed since
+the last run are not made again.
 """
 
 from __future__ import annotations
@@ -39,11 +39,14 @@ def html():
 
 
 class Page(HTMLParser):
-    """Ids, links and pictures of a page."""
+    """The ids, links, pictures and loaded files of a page."""
 
     def __init__(self, file: Path):
         super().__init__()
-        self.ids, self.links, self.files, self.pictures = set(), [], [], []
+        self.ids: set[str] = set()
+        self.links: list[str] = []
+        self.files: list[str] = []  # scripts, styles and pictures
+        self.pictures: list[tuple[str, str]] = []  # source, alternative text
         self.feed(file.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attrs):
@@ -61,6 +64,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="session")
 def parsed(html):
+    """Path below `html` -> page."""
     return {
         file.relative_to(html).as_posix(): Page(file) for file in html.rglob("*.html") if "_static" not in file.parts
     }
@@ -72,7 +76,7 @@ def test_every_page_is_there(html):
     assert 'url=book/intro.html"' in (html / "index.html").read_text(encoding="utf-8")
 
 
-def test_links_lead_somewhere(parsed, html):
+def test_links_lead_to_pages_ids_and_files_that_exist(parsed, html):
     for name, page in parsed.items():
         for link in page.links:
             target = urlparse(link)
@@ -93,10 +97,10 @@ def test_pages_need_no_network(parsed, html):
             assert source.startswith("data:") or (html / urljoin(name, urlparse(source).path)).is_file(), (name, source)
 
 
-def test_pictures_have_words(parsed):
+def test_pictures_have_alternative_texts(parsed):
     for name, page in parsed.items():
         for source, alt in page.pictures:
-            if "_static/images" not in source:  # the theme's own
+            if "_static/images" not in source:  # pictures of the theme
                 assert len(alt) > 10, (name, source)
                 assert not re.search(r"\.(png|svg|jpe?g)$", alt), (name, source)
 
@@ -109,16 +113,16 @@ def test_the_colab_button_opens_this_notebook(name, parsed):
 
 @pytest.fixture(scope="session")
 def address(html):
-    """The address of the pages, served from this machine."""
-    handler = functools.partial(Silent, directory=str(html))
+    """The address of a local server of the pages."""
+    handler = functools.partial(QuietHandler, directory=str(html))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
 
 
-class Silent(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder and says nothing about it."""
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder without logging requests."""
 
     def log_message(self, *_):
         pass
@@ -126,7 +130,7 @@ class Silent(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="session")
 def browser():
-    """Chromium, without a window."""
+    """Chromium in headless mode."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     driver = shutil.which("chromedriver")
     if not program or not driver:
@@ -146,12 +150,12 @@ def browser():
 
 
 def wait(browser, script, seconds=20):
-    """What `script` gives, as soon as that is true."""
+    """Wait until the JavaScript expression is true; its value."""
     for _ in range(seconds * 10):
         if value := browser.execute_script(f"return {script}"):
             return value
         time.sleep(0.1)
-    raise AssertionError(f"not within {seconds} s: {script}")
+    raise AssertionError(f"still false after {seconds} s: {script}")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -179,7 +183,7 @@ def test_a_page_shows_without_errors(name, browser, address):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_fits_a_phone(name, browser, address):
-    """390 pixels wide: nothing sticks out, so nobody has to scroll sideways (wide tables scroll by themselves)."""
+    """At 390 pixels the page itself does not scroll sideways (wide tables scroll in their own boxes)."""
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
     )
@@ -195,14 +199,14 @@ def test_the_front_page_leads_through_the_book(browser, address):
     browser.get(f"{address}/")
     wait(browser, "location.pathname.endsWith('/book/intro.html')")
     for name in NAMES[1:]:
-        wait(browser, "document.querySelector('a.right-next') !== null")  # the page may still be arriving
+        wait(browser, "document.querySelector('a.right-next') !== null")  # the page may still be loading
         browser.get(browser.find_element("css selector", "a.right-next").get_attribute("href"))
         assert browser.current_url.endswith(f"/{name}.html")
     sidebar = browser.find_elements("css selector", ".bd-sidebar-primary a.reference.internal")
     assert len({link.get_attribute("href").split("#")[0] for link in sidebar}) == len(NAMES)
 
 
-def test_the_dark_page_is_dark_and_its_pictures_are_not(browser, address):
+def test_in_dark_mode_the_page_is_dark_and_pictures_stay_light(browser, address):
     browser.get(f"{address}/book/intro.html")
     browser.execute_script("document.documentElement.dataset.theme = 'dark'")
     colour = "getComputedStyle({}).backgroundColor.match(/[0-9.]+/g).map(Number)"
@@ -224,7 +228,7 @@ def test_a_folded_solution_opens(browser, address):
     wait(browser, f"{height} > {before}")
 
 
-def test_the_search_finds(browser, address):
+def test_the_search_finds_a_word_of_the_notation(browser, address):
     browser.get(f"{address}/search.html?q=ceiling")
     wait(browser, "document.querySelectorAll('#search-results li a').length")
     found = {link.get_attribute("href") for link in browser.find_elements("css selector", "#search-results li a")}

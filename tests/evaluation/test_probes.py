@@ -93,3 +93,34 @@ def test_shares_of_named_facts_have_intervals():
     means, intervals = probes.shares(table, 200)
     assert means == [2 / 3, 1 / 3]
     assert all(0 <= low <= mean <= high <= 1 for mean, (low, high) in zip(means, intervals, strict=True))
+
+
+def test_items_with_the_same_text_are_grouped_small_groups_first():
+    groups = probes.same_texts(["b", "a", "b", "c", "a", "b", "d"])
+    assert [group.tolist() for group in groups] == [[1, 4], [0, 2, 5]]
+    assert probes.same_texts(["a", "b"]) == []
+
+
+def test_a_centred_cosine_does_not_mind_a_common_direction():
+    vectors = np.array([[9.0, 9.0], [1, 0], [-1, 0], [1, 0]]) - np.array([1 / 3, 0])
+    shifted = vectors + 100
+    assert probes.centred_cosine(shifted, 1, 3) == pytest.approx(1)
+    assert probes.centred_cosine(shifted, 1, 2) == pytest.approx(-1)
+
+
+def test_attention_by_kind_is_a_mean_over_items():
+    attention = np.array([[[0.5, 0.3, 0.2]], [[0.6, 0.4, 0.0]]])  # 2 items, 1 view, 3 tokens
+    kinds = [["mark", "series", "series"], ["mark", "other"]]
+    share = probes.attention_by_kind(attention, kinds, ["series", "mark", "other"])
+    np.testing.assert_allclose(share, [[0.25, 0.55, 0.2]])
+    np.testing.assert_allclose(share.sum(), 1)
+
+
+def test_the_share_of_items_that_have_a_kind():
+    assert probes.share_with_kind([["series", "series"], ["brand"]], ["series", "use"]) == [0.5, 0.0]
+
+
+def test_items_with_the_least_attention_on_a_kind_come_first():
+    attention = np.array([[0.5, 0.5], [0.9, 0.1], [0.0, 1.0]])
+    kinds = [["series", "series"], ["other", "series"], ["other", "other"]]
+    assert probes.least_attention(attention, kinds, "series") == [1, 0]

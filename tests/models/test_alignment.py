@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -57,6 +58,19 @@ def test_measures_at_their_extremes():
     assert alignment.uniformity(a) < -2
     assert alignment.cross_view_recall(a, a, 1) == 1
     assert alignment.cross_view_recall(a, rows(200, 32, 9), 10) < 0.2
+
+
+def test_the_cosine_matrix_ignores_scale():
+    a, b = rows(3, 4, 1), rows(5, 4, 2)
+    cosines = alignment.cosine_matrix(2 * a, b / 3)
+    assert cosines.shape == (3, 5)
+    torch.testing.assert_close(cosines[1, 4], F.cosine_similarity(a[1], b[4], dim=0))
+
+
+def test_recall_from_groups_lies_between_chance_and_one():
+    assert alignment.recall_from_groups(np.zeros(40), 10) == pytest.approx(0.25)  # one group says nothing
+    assert alignment.recall_from_groups(np.arange(40), 10) == 1  # groups of one say all
+    assert alignment.recall_from_groups(np.array(["a"] * 20 + ["b"] * 5), 10) == pytest.approx((20 * 0.5 + 5) / 25)
 
 
 def test_heads_can_be_trained_to_align_two_views():

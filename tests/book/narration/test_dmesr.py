@@ -1,0 +1,65 @@
+"""Sentences of chapter 6: better, worse and undecided, with and without a known ceiling."""
+
+from __future__ import annotations
+
+import pytest
+
+from dmesr_core.book.narration import dmesr
+from dmesr_core.evaluation.bootstrap import Paired
+
+BETTER, WORSE, UNDECIDED = (
+    Paired(0.02, 0.01, 0.03, 0.001),
+    Paired(-0.02, -0.03, -0.01, 0.001),
+    Paired(0.01, -0.01, 0.03, 0.4),
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [(BETTER, "better, and"), (WORSE, "worse, and"), (UNDECIDED, "not shown to be better or worse")],
+)
+def test_a_model_is_compared_with_another(change, wanted):
+    assert dmesr.compared(change).startswith(wanted)
+    assert dmesr.with_alternative(change).startswith(dmesr.compared(change))
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [(BETTER, "does not earn its place"), (WORSE, "earns its place"), (UNDECIDED, "is not shown to matter")],
+)
+def test_a_part_earns_its_place_where_removing_it_lowers_the_score(change, wanted):
+    assert dmesr.without_part(change).startswith(wanted)
+
+
+def test_verdicts_come_with_their_numbers():
+    assert dmesr.without_part(BETTER).endswith("(+0.020, 95% interval +0.010 to +0.030)")
+    assert dmesr.with_alternative(WORSE).endswith("(-0.020, -0.030 to -0.010)")
+
+
+def test_the_road_of_the_models_and_the_share_of_the_fact_oracle():
+    covered = {"id_only": 0.3, "raw": 0.4, "dmesr": 0.5, "fact_oracle": 0.8}
+    sentence = dmesr.road(covered, 0.4)
+    assert "ID only covers 30% of the road" in sentence
+    assert "DMESR 50%, and the fact oracle 80%." in sentence
+    assert sentence.endswith("DMESR adds 40%.")
+    assert sentence.startswith(dmesr.road(covered, float("nan")))  # the oracle adds nothing: no share of it
+    assert dmesr.road(covered, float("nan")).endswith("80%.")
+
+
+def test_without_a_ceiling_there_is_no_road():
+    assert "no known ceiling" in dmesr.road({}, float("nan"))
+
+
+def test_cold_items_with_and_without_a_ceiling():
+    ndcg = {"id_only": 0.1, "dmesr": 0.2, "raw": 0.15}
+    assert dmesr.cold_items(ndcg).endswith("and the raw vectors 0.150.")
+    assert dmesr.cold_items(ndcg | {"ceiling": 0.5}).endswith("where the ceiling is 0.500.")
+    assert dmesr.cold_items(ndcg | {"raw": 0.3}).endswith("0.300. The plain way does better there.")
+    assert dmesr.cold_items({}) == "No test case asks for a cold item here."
+
+
+def test_a_second_training_and_the_best_rank():
+    assert "to the last bit" in dmesr.repeated(identical=True)
+    assert "differ in the last bits" in dmesr.repeated(identical=False)
+    assert dmesr.best_rank(12.0).endswith("at rank 12.")
+    assert dmesr.best_rank(None) == "Nobody can compute it for this data."

@@ -1,0 +1,23 @@
+"""The change of a probe's accuracy in words: it rises, falls, or neither is shown."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dmesr_core.book.narration.probes import accuracy_change
+
+ALL, HALF, NONE = np.ones(40, bool), np.arange(40) % 2 == 0, np.zeros(40, bool)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wanted"),
+    [
+        (HALF, ALL, "rises (50.0% to 100.0%)"),
+        (HALF, NONE, "falls (50.0% to 0.0%)"),
+        (HALF, HALF, "does not change beyond noise (50.0% to 50.0%)"),
+        (HALF, ~HALF, "does not change beyond noise (50.0% to 50.0%)"),
+    ],
+)
+def test_the_paired_interval_decides(before, after, wanted):
+    assert accuracy_change(before, after, 200, 0) == wanted
