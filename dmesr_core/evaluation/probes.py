@@ -130,3 +130,13 @@ def whole_groups(labels: np.ndarray, at_most: int, seed: int = 0) -> np.ndarray:
     if not len(chosen):
         raise DataError(f"no label has at most {at_most} items")
     return np.flatnonzero(np.isin(code, chosen))
+
+
+def recovered(right: np.ndarray, chance: float) -> float:
+    """How much of what guessing leaves open a probe gets right: 1 all of it, 0 none, negative: worse than guessing.
+
+    Args:
+        right: (n,) bool, as `probe` gives it.
+        chance: accuracy of guessing, such as `most_frequent`; below 1.
+    """
+    return float((right.mean() - chance) / (1 - chance))
