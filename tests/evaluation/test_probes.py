@@ -86,3 +86,11 @@ def test_whole_groups_are_whole():
     assert len(probes.whole_groups(labels, 400)) == 400
     with pytest.raises(DataError, match="at most 3"):
         probes.whole_groups(labels, 3)
+
+
+def test_recovered_is_one_for_all_zero_for_chance_and_negative_below():
+    right = np.array([True, True, True, False])
+    assert probes.recovered(np.ones(4, bool), 0.25) == 1
+    assert probes.recovered(right, 0.75) == 0
+    assert probes.recovered(right, 0.5) == 0.5
+    assert probes.recovered(~right, 0.5) == -0.5
