@@ -18,8 +18,8 @@ from dmesr_core.evaluation.erasure import WITHIN
 from dmesr_core.evaluation.multiple_comparisons import simultaneous
 from dmesr_core.evaluation.results import Result
 
-# Which of the two shapes an item has means something else in each category: the probe is told the category, and whoever
-# guesses knows it as well.
+# The two shapes mean something else in each category, so a probe of the shape also gets the category, and chance is
+# computed within categories.
 _SHAPE, _CATEGORY = "shape", WITHIN["shape"]
 
 

@@ -17,7 +17,7 @@ PARTS = {  # variant -> the part that it lacks
     "text_only": "the picture view",
     "no_id": "the ID vector",
 }
-ALTERNATIVES = ("injection_concat", "injection_two_towers", "dmesr_unit", "id_unit")  # nothing lacks, it differs
+ALTERNATIVES = ("injection_concat", "injection_two_towers", "dmesr_unit", "id_unit")  # compared with DMESR as a whole
 
 
 def seeds(n: int) -> str:

@@ -100,7 +100,7 @@ def random_erasure(changes: Mapping[str, float], n_values: Mapping[str, int]) ->
     """The smallest and the largest change of the score when a random fact is erased.
 
     Args:
-        changes: fact whose values were dealt at random -> change; n_values: how many values it has.
+        changes: fact whose values were assigned at random -> change; n_values: how many values it has.
     """
     ends = [pick(changes, key=lambda fact: changes[fact]) for pick in (min, max)]
     return " and ".join(f"{changes[f]:+.4f} ({f}, {n_values[f]} values)" for f in ends)
