@@ -114,6 +114,19 @@ def test_gains_show_who_sees(readings):
     assert back["only in the picture"]["sees"].diff == pytest.approx(-gains["only in the picture"]["blind"].diff)
 
 
+def test_an_item_is_scored_over_the_lines_that_count_for_it(readings):
+    """In both: the category always, the colour only where it is written."""
+    items = readings.probe.trained
+    written = readings.lines[WRITTEN].counted[items]
+
+    def accuracy(model: str) -> float:
+        category, colour = (readings.right[model][fact][items] for fact in ("category", "colour"))
+        return float(np.where(written, category * 0.5 + colour * 0.5, category).mean())
+
+    gain = readings.gains("sees", ("blind",), n=20)["in both"]["blind"]
+    assert gain.diff == pytest.approx(accuracy("sees") - accuracy("blind"))
+
+
 def test_before_and_after_are_means_over_facts_to_two_decimals(readings):
     kept = readings.before_and_after("blind", "sees", UNUSED)
     probe, right = readings.probe, readings.right["sees"]
