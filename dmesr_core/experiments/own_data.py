@@ -9,6 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from dmesr_core.data.catalogue import Catalogue
+from dmesr_core.data.interactions import Interactions
 from dmesr_core.data.sequences import Split
 from dmesr_core.errors import DataError
 from dmesr_core.experiments.grid import Grid, Job, jobs
@@ -17,6 +21,7 @@ from dmesr_core.experiments.material import Material
 from dmesr_core.experiments.pool import run_jobs
 from dmesr_core.experiments.records import RunRecord
 from dmesr_core.features.extract import Features
+from dmesr_core.profiles import Profile
 from dmesr_core.training.settings import TrainSettings
 
 Budget = Callable[[TrainSettings], TrainSettings]  # settings of a job in the book -> settings here
@@ -56,13 +61,38 @@ def jobs_on(
     return work
 
 
-def train(work: Sequence[tuple[Job, Material]], folder: str | Path | None = None) -> list[RunRecord]:
+def jobs_on_both_splits(
+    grid: Grid, log: Interactions, features: Features, name: str, profile: Profile
+) -> list[tuple[Job, Material]]:
+    """The jobs of a grid on a log: leave-one-out with the seeds of an ablation, then split by time with one seed.
+
+    All have the default settings, with the epochs of the profile.
+    """
+    budget = default_settings(profile.max_epochs)
+    return [
+        *jobs_on(grid, log.leave_one_out(), features, name, budget, profile.ablation_seeds),
+        *jobs_on(grid, log.global_time(), features, name, budget),
+    ]
+
+
+def random_pictures(catalogue: Catalogue, n: int, rng: np.random.Generator) -> list[Path | None]:
+    """Pictures of `n` different items, of all where there are fewer; None for an item without one."""
+    chosen = rng.choice(len(catalogue), min(n, len(catalogue)), replace=False) + 1
+    return [catalogue.item(int(k)).picture for k in chosen]
+
+
+def train(
+    work: Sequence[tuple[Job, Material]], folder: str | Path | None = None, workers: int | None = None
+) -> list[RunRecord]:
     """A record per job, in order; from `folder` where the same code trained it before.
+
+    Args:
+        workers: processes side by side, as in `run_jobs`.
 
     Raises:
         DataError: a training failed; the message names it and says why.
     """
-    outcomes = run_jobs(work, folder, progress=False)
+    outcomes = run_jobs(work, folder, workers, progress=False)
     records = [outcome for outcome in outcomes if isinstance(outcome, RunRecord)]
     if len(records) < len(outcomes):
         failed = next(outcome for outcome in outcomes if outcome and not isinstance(outcome, RunRecord))

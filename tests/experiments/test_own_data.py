@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers.small_material import BACKBONE, TRAIN, make_material
 
+from dmesr_core import profiles
+from dmesr_core.data.catalogue import Catalogue
+from dmesr_core.data.interactions import Interactions
 from dmesr_core.errors import DataError
 from dmesr_core.experiments import grids
 from dmesr_core.experiments.grid import Block, Data, Grid, Job
-from dmesr_core.experiments.own_data import default_settings, jobs_on, scaled_epochs, train
+from dmesr_core.experiments.own_data import (
+    default_settings,
+    jobs_on,
+    jobs_on_both_splits,
+    random_pictures,
+    scaled_epochs,
+    train,
+)
 from dmesr_core.experiments.variants import VARIANTS, Variant
 from dmesr_core.training.settings import TrainSettings
 
@@ -63,9 +75,9 @@ def test_training_gives_a_record_per_job_in_order_and_remembers_them(tmp_path):
     material = make_material()
     jobs = [Job(name, VARIANTS[name], BACKBONE, TRAIN, "g") for name in ("id_only", "popularity")]
     work = [(job, replace(material, name="mine")) for job in jobs]
-    records = train(work, tmp_path)
+    records = train(work, tmp_path, workers=1)
     assert [(r.variant["name"], r.data) for r in records] == [("id_only", "mine"), ("popularity", "mine")]
-    assert [r.to_json() for r in train(work, tmp_path)] == [r.to_json() for r in records]
+    assert [r.to_json() for r in train(work, tmp_path, workers=1)] == [r.to_json() for r in records]
 
 
 def test_a_training_that_fails_is_named():
@@ -75,4 +87,23 @@ def test_a_training_that_fails_is_named():
         (Job("strange", Variant("no such kind"), BACKBONE, TRAIN), material),
     ]
     with pytest.raises(DataError, match="strange.*unknown kind"):
-        train(work)
+        train(work, workers=1)
+
+
+def test_both_splits_have_their_own_number_of_seeds_and_the_epochs_of_the_profile():
+    material, profile = make_material(), replace(profiles.get("smoke"), ablation_seeds=2)
+    user, item = np.repeat(np.arange(40), 6), np.tile(np.arange(1, 7), 40)
+    log = Interactions.from_columns(user, item, np.tile(np.arange(6.0), 40), 12)
+    work = jobs_on_both_splits(a_grid("id_only"), log, material.features, "mine", profile)
+    assert [(own.split.name, job.train.seed) for job, own in work] == [
+        ("leave-one-out", 0), ("leave-one-out", 1), ("global-time", 0),
+    ]  # fmt: skip
+    assert {job.train.epochs for job, _ in work} == {profile.max_epochs}
+
+
+def test_random_pictures_are_of_different_items_and_not_more_than_there_are():
+    ids = tuple("abc")
+    catalogue = Catalogue(ids, ids, ids, (Path("a.png"), None, Path("c.png")))
+    chosen = random_pictures(catalogue, 5, np.random.default_rng(0))
+    assert sorted(map(str, chosen)) == ["None", "a.png", "c.png"]
+    assert len(random_pictures(catalogue, 2, np.random.default_rng(0))) == 2
