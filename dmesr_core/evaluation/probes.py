@@ -188,3 +188,13 @@ def least_attention(attention: np.ndarray, kinds: Sequence[Sequence[str]], wante
         if wanted in its_kinds
     }
     return sorted(on_kind, key=lambda row: on_kind[row])
+
+
+def recovered(right: np.ndarray, chance: float) -> float:
+    """How much of what guessing leaves open a probe gets right: 1 all of it, 0 none, negative: worse than guessing.
+
+    Args:
+        right: (n,) bool, as `probe` gives it.
+        chance: accuracy of guessing, such as `most_frequent`; below 1.
+    """
+    return float((right.mean() - chance) / (1 - chance))

@@ -124,3 +124,11 @@ def test_items_with_the_least_attention_on_a_kind_come_first():
     attention = np.array([[0.5, 0.5], [0.9, 0.1], [0.0, 1.0]])
     kinds = [["series", "series"], ["other", "series"], ["other", "other"]]
     assert probes.least_attention(attention, kinds, "series") == [1, 0]
+
+
+def test_recovered_is_one_for_all_zero_for_chance_and_negative_below():
+    right = np.array([True, True, True, False])
+    assert probes.recovered(np.ones(4, bool), 0.25) == 1
+    assert probes.recovered(right, 0.75) == 0
+    assert probes.recovered(right, 0.5) == 0.5
+    assert probes.recovered(~right, 0.5) == -0.5

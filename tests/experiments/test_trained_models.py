@@ -1,0 +1,41 @@
+"""Models trained for their vectors: the same as in an experiment, and untrained ones are untrained."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers.small_material import TRAIN, N, make_material
+
+from dmesr_core.evaluation.ranking import rank_cases
+from dmesr_core.evaluation.scorers import model_scorer
+from dmesr_core.experiments import trained_models
+from dmesr_core.experiments.ablation_study import rank_agreement
+from dmesr_core.experiments.run import run
+from dmesr_core.experiments.variants import VARIANTS
+from dmesr_core.models.backbones import BackboneSettings
+
+
+def test_all_models_need_facts_and_two_do_without():
+    assert trained_models.names_for(has_facts=False) == ("id_only", "dmesr")
+    every = trained_models.names_for(has_facts=True)
+    assert {*every, trained_models.UNTRAINED} == set(trained_models.LABELS)
+
+
+def test_a_model_is_the_one_of_the_experiment_with_its_vectors():
+    material = make_material()
+    trained = trained_models.train_models(("dmesr",), material, TRAIN)["dmesr"]
+    assert trained.seconds > 0 and not trained.model.training
+    np.testing.assert_array_equal(trained.vectors, trained.model.item_table().detach().numpy()[1:])
+    record = run("dmesr", VARIANTS["dmesr"], material, BackboneSettings(), TRAIN, None)
+    ranks = rank_cases(model_scorer(trained.model, N), material.split.test, N)
+    assert rank_agreement(record, ranks) == 1
+
+
+@pytest.mark.parametrize("name", ["dmesr", "looked"])
+def test_untrained_vectors_are_those_before_training(name):
+    material = make_material()
+    before = trained_models.untrained_vectors(name, material, TRAIN.seed)
+    assert before.shape[0] == N
+    np.testing.assert_array_equal(before, trained_models.untrained_vectors(name, material, TRAIN.seed))
+    after = trained_models.train_models((name,), material, TRAIN)[name].vectors
+    assert not np.allclose(before, after)
