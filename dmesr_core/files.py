@@ -1,10 +1,12 @@
-"""Files: the cache folder, atomic writes, hashes of files, folders and arrays."""
+"""Files: the cache folder, atomic writes, and hashes of files, folders and arrays."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,12 +16,15 @@ def cache_dir() -> Path:
     return Path(os.environ.get("DMESR_CACHE") or "dmesr_cache").resolve()
 
 
-def write_atomically(file: Path, data: bytes) -> None:
-    """Write `data` so that `file` is either complete or not there, whatever happens in between."""
+def write_atomically(file: Path, data: bytes | str) -> None:
+    """Write `data` (text as UTF-8) so that `file` holds either its old or its new content, never a part.
+
+    Readers never see an unfinished file, and an interrupted write leaves nothing behind.
+    """
     temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as stream:
-            stream.write(data)
+            stream.write(data.encode() if isinstance(data, str) else data)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(file)
@@ -28,8 +33,17 @@ def write_atomically(file: Path, data: bytes) -> None:
         raise
 
 
+def write_json(file: Path, content: Any) -> None:
+    """Write `content` as JSON, atomically.
+
+    Raises:
+        ValueError: a number that JSON lacks (NaN, infinity). TypeError: an object that JSON lacks.
+    """
+    write_atomically(file, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
 def digest(*arrays: np.ndarray) -> str:
-    """Hash of arrays: of what they hold, and as which type and in which shape."""
+    """SHA-256 of arrays: their values, types and shapes."""
     seen = hashlib.sha256()
     for array in arrays:
         seen.update(f"{array.dtype}{array.shape}".encode())
@@ -38,15 +52,16 @@ def digest(*arrays: np.ndarray) -> str:
 
 
 def file_hash(file: Path) -> str:
-    """SHA-256 of a file's bytes; "missing" for a file that is not there."""
+    """SHA-256 of a file's bytes; "missing" for a file that does not exist."""
     try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
         return "missing"
 
 
 def folder_hash(folder: Path) -> str:
-    """Stands for a data folder: names, sizes and times of change, so that gigabytes need not be read."""
+    """Hash of the names, sizes and modification times of a folder's files: gigabytes of data need not be read."""
     seen = hashlib.sha256()
     for file in sorted(f for f in folder.rglob("*") if f.is_file()):
         facts = file.stat()

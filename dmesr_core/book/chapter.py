@@ -131,7 +131,7 @@ def start(
         raise SettingsError(f"unknown data {data!r}: choose one of {', '.join(datasets.SOURCES)}")
     if data != "bazaar" and not (data_dir and Path(data_dir).is_dir()):
         raise SettingsError(f"data {data!r} needs data_dir, the folder that holds it; got {data_dir!r}")
-    style.style()
+    style.apply_style()
     return Chapter(name, chosen, data, str(data_dir), mllm, int(seed))
 
 
