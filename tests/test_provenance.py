@@ -53,6 +53,7 @@ def test_the_commit_of_a_checkout(monkeypatch, tmp_path):
     monkeypatch.setattr(provenance, "_PACKAGE", tmp_path)
     assert provenance.commit() is None
     git("init", "--quiet")
+    git("commit", "--quiet", "--allow-empty", "-m", "zero")
     (tmp_path / "errors.py").write_text("a = 1\n")
     assert provenance.commit() is None  # a checkout, but not of this package
     git("add", "errors.py")
