@@ -28,7 +28,7 @@ def component_table(
         xlabel: label of the differences.
     """
     if unknown := {p for some in rows.values() for p in some} - set(columns):
-        raise DataError(f"parts without a column: {', '.join(sorted(unknown))}")
+        raise DataError(f"components without a column: {', '.join(sorted(unknown))}")
     height = 0.34 * len(rows) + 1.1
     if gains is None:
         fig, left = plt.subplots(figsize=(1.9 + 0.85 * len(columns), height))

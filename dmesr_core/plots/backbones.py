@@ -23,7 +23,7 @@ def backbone_diagrams(steps: int = 4) -> Figure:
     fig, axes = plt.subplots(1, 3, figsize=(7.6, 2.9))
     _recurrent(axes[0], steps)
     _causal(axes[1], steps)
-    _bidirectional(axes[2], steps, hidden=steps - 2)
+    _bidirectional(axes[2], steps, masked=steps - 2)
     for ax, title in zip(axes, ("GRU4Rec", "SASRec", "BERT4Rec"), strict=True):
         ax.set(xlim=(-0.6, steps - 0.4), ylim=(-0.75, 2.75), title=title)
         ax.axis("off")
@@ -73,13 +73,13 @@ def _causal(ax: Axes, steps: int) -> None:
     ax.text(steps / 2 - 0.5, -0.65, "each looks at all before it", ha="center", fontsize=9)
 
 
-def _bidirectional(ax: Axes, steps: int, hidden: int) -> None:
+def _bidirectional(ax: Axes, steps: int, masked: int) -> None:
     for t in range(steps):
-        _box(ax, t, 0, "?" if t == hidden else f"$i_{{{t + 1}}}$", IN, "--" if t == hidden else "-")
-        if t == hidden:
+        _box(ax, t, 0, "?" if t == masked else f"$i_{{{t + 1}}}$", IN, "--" if t == masked else "-")
+        if t == masked:
             _box(ax, t, 2, f"$\\hat{{i}}_{{{t + 1}}}$", OUT)
         for s in range(steps):
-            _arrow(ax, s, 0, t, 2, INK if t == hidden else FAINT)
+            _arrow(ax, s, 0, t, 2, INK if t == masked else FAINT)
     ax.text(steps / 2 - 0.5, -0.65, "the hidden one looks both ways", ha="center", fontsize=9)
 
 
