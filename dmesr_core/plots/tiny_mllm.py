@@ -36,7 +36,7 @@ def split_map(
             raise DataError(f"panel {title!r} is {np.shape(numbers)}, wanted {(len(rows), len(columns))}")
         if np.min(numbers) < 0 or np.max(numbers) >= len(splits):
             raise DataError(f"panel {title!r} has a number that is none of the {len(splits)} splits")
-    size = (0.25 * len(columns) * len(panels) + 1.2, 0.25 * len(rows) + 1.3)
+    size = (0.17 * len(columns) * len(panels) + 1.0, 0.17 * len(rows) + 1.3)
     fig, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
     for ax, (title, numbers) in zip(axes[0], panels.items(), strict=True):
         colours = ListedColormap(list(_SHADES[: len(splits)]))
