@@ -27,7 +27,7 @@ from pathlib import Path
 
 from benchmarks.peers import kept, report
 from benchmarks.peers.common import RunSettings
-from dmesr_core.provenance import code_hash
+from dmesr_core.provenance import code_hash, commit
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / "_build" / "peers"
@@ -175,7 +175,8 @@ def execute(run: dict, threads: int) -> dict | None:
         print(f"  failed, see {log}:\n" + "\n".join(log.read_text().splitlines()[-3:]), flush=True)
         return None
     row = {k: run[k] for k in ("peer", "data", "turn", "code")} | {
-        "commit": commit(), "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "commit": commit(ROOT, ("dmesr_core", "benchmarks/peers")),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "machine": machine(), "load_average": list(os.getloadavg()),
     }  # fmt: skip
     row |= json.loads(out.read_text())
@@ -187,15 +188,6 @@ def machine() -> dict:
     cpuinfo = Path("/proc/cpuinfo")
     names = re.findall(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(), re.M) if cpuinfo.exists() else []
     return {"cpu": names[0] if names else platform.processor(), "cores": os.cpu_count(), "system": platform.system()}
-
-
-def commit() -> str:
-    """The commit of the repository, "-dirty" where the benchmark or the package differ from it."""
-    head, changed = (
-        subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout.strip()
-        for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "dmesr_core", "benchmarks/peers"])
-    )
-    return head + ("-dirty" if changed else "")
 
 
 def our_settings(text: str) -> dict[str, dict]:

@@ -1,12 +1,13 @@
-"""Files: the cache folder, atomic writes, hashes of files, folders and arrays."""
+"""Files: the cache folder, atomic writes, and hashes of files, folders and arrays."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,18 +17,30 @@ def cache_dir() -> Path:
     return Path(os.environ.get("DMESR_CACHE") or "dmesr_cache").resolve()
 
 
-def write_atomically(file: Path, data: bytes) -> None:
-    """Write `data` so that `file` is either complete or not there, whatever happens in between."""
+def write_atomically(file: Path, data: bytes | str) -> None:
+    """Write `data` (text as UTF-8) so that `file` holds either its old or its new content, never a part.
+
+    Readers never see an unfinished file, and an interrupted write leaves nothing behind.
+    """
     temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as stream:
-            stream.write(data)
+            stream.write(data.encode() if isinstance(data, str) else data)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(file)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_json(file: Path, content: Any) -> None:
+    """Write `content` as JSON, atomically.
+
+    Raises:
+        ValueError: a number that JSON lacks (NaN, infinity). TypeError: an object that JSON lacks.
+    """
+    write_atomically(file, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 class Chunked(NamedTuple):
@@ -39,7 +52,7 @@ class Chunked(NamedTuple):
 
 
 def digest(*arrays: np.ndarray | Chunked) -> str:
-    """Hash of the type, shape and values of arrays; a chunked array has the same hash as the whole one."""
+    """SHA-256 of arrays: their values, types and shapes; a chunked array has the same hash as the whole one."""
     seen = hashlib.sha256()
     for array in arrays:
         seen.update(f"{array.dtype}{array.shape}".encode())
@@ -49,15 +62,16 @@ def digest(*arrays: np.ndarray | Chunked) -> str:
 
 
 def file_hash(file: Path) -> str:
-    """SHA-256 of a file's bytes; "missing" for a file that is not there."""
+    """SHA-256 of a file's bytes; "missing" for a file that does not exist."""
     try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
         return "missing"
 
 
 def folder_hash(folder: Path) -> str:
-    """Stands for a data folder: names, sizes and times of change, so that gigabytes need not be read."""
+    """Hash of the names, sizes and modification times of a folder's files: gigabytes of data need not be read."""
     seen = hashlib.sha256()
     for file in sorted(f for f in folder.rglob("*") if f.is_file()):
         facts = file.stat()

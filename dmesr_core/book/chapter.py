@@ -19,7 +19,7 @@ import numpy as np
 
 from dmesr_core import profiles
 from dmesr_core.errors import DataError, SettingsError
-from dmesr_core.files import cache_dir
+from dmesr_core.files import cache_dir, write_json
 from dmesr_core.profiles import Profile
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Chapter:
         file.parent.mkdir(parents=True, exist_ok=True)
         settings = {key: getattr(self, key) for key in ("data", "data_dir", "mllm", "seed")}
         content = {"chapter": self.name, "profile": self.profile.name, **settings, "numbers": self.numbers}
-        file.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        write_json(file, content)
         return file
 
 
@@ -138,7 +138,7 @@ def start(
         raise SettingsError(f"unknown data {data!r}: choose one of {', '.join(choices)}")
     if DATASETS[data].needs_folder and not (data_dir and Path(data_dir).is_dir()):
         raise SettingsError(f"data {data!r} needs data_dir, the folder that holds it; got {data_dir!r}")
-    style.style()
+    style.apply_style()
     return Chapter(name, chosen, data, str(data_dir), mllm, int(seed))
 
 

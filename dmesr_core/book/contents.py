@@ -1,4 +1,4 @@
-"""The book's table of contents: which chapters there are, and in which order."""
+"""The table of contents: which pages and chapters the book has, and in which order."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ def chapters(root: Path) -> list[Path]:
 
 
 def choose(all_chapters: list[Path], wanted: list[str]) -> list[Path]:
-    """The chapters named in `wanted` (a name or its beginning, as "03"), in the book's order; all when empty."""
+    """The chapters named in `wanted` (a name or its beginning, such as "03"), in the book's order; all when empty.
+
+    Raises:
+        SettingsError: a name that fits no chapter.
+    """
     for name in wanted:
         if not any(path.stem.startswith(name) for path in all_chapters):
             raise SettingsError(f"no chapter begins with {name!r}: there are {', '.join(p.stem for p in all_chapters)}")
@@ -36,7 +40,7 @@ def choose(all_chapters: list[Path], wanted: list[str]) -> list[Path]:
 
 
 def pages(root: Path) -> list[str]:
-    """All entries of `_toc.yml`, without endings, the front page first.
+    """All entries of `_toc.yml`, without file extensions, the front page first.
 
     Raises:
         SettingsError: no `_toc.yml`.
@@ -48,7 +52,7 @@ def pages(root: Path) -> list[str]:
 
 
 def _files_in(node: Any) -> Iterator[str]:
-    """The entries of a table of contents, depth first."""
+    """The entries of a table of contents, in reading order."""
     if isinstance(node, list):
         for each in node:
             yield from _files_in(each)

@@ -1,10 +1,12 @@
-"""What a chapter's notebook must look like: before it runs (its parameters) and after (every cell has run well)."""
+"""Checks of a chapter's notebook: its parameters before it runs, and its cells and outputs after."""
 
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
@@ -16,7 +18,7 @@ _WARNING = re.compile(r"^.*\b\w*Warning\b.*$", re.MULTILINE)
 
 
 def parameters(nb: NotebookNode, chapter: str) -> dict[str, Any]:
-    """The chapter's parameters and their values, from its one cell tagged `parameters`.
+    """The chapter's parameters and their values, read from its cell tagged `parameters` without running it.
 
     Raises:
         SettingsError: no such cell, several, or one that holds more than `name = literal` lines.
@@ -41,7 +43,11 @@ def parameters(nb: NotebookNode, chapter: str) -> dict[str, Any]:
 
 
 def check_parameters(given: Mapping[str, Any], known: Mapping[str, Any], chapter: str) -> None:
-    """A parameter that the chapter does not have, or of another type, is an error that lists what it has."""
+    """Compare `given` parameters with the `known` ones of a chapter.
+
+    Raises:
+        SettingsError: a name that is unknown, or a value of another type.
+    """
     for name, value in given.items():
         if name not in known:
             raise SettingsError(f"{chapter} has no parameter {name!r}: it has {', '.join(known)}")
@@ -54,20 +60,26 @@ def check_parameters(given: Mapping[str, Any], known: Mapping[str, Any], chapter
 
 
 def read_value(text: str) -> Any:
-    """A parameter's value as written on the command line: a Python literal (`1e-3` is a number), else a text."""
+    """A parameter's value from the command line: a Python literal (`1e-3` is a number), else the text itself."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return {"true": True, "false": False}.get(text, text)
 
 
-def check_executed(nb: NotebookNode, chapter: str) -> None:
-    """Every code cell ran to its end, in order, without an error, a warning or a widget.
+def runs_last(path: Path) -> bool:
+    """Whether the notebook asks to run after all others, with the metadata `{"dmesr": {"runs": "last"}}`."""
+    metadata = json.loads(path.read_text(encoding="utf-8")).get("metadata", {})
+    return bool(metadata.get("dmesr", {}).get("runs") == "last")
 
-    A cell tagged `raises-exception` may show its error. Papermill itself lets an early `sys.exit(0)` pass.
+
+def check_executed(nb: NotebookNode, chapter: str) -> None:
+    """Check that every code cell ran to its end, in order, without an error, a warning or a widget.
+
+    A cell tagged `raises-exception` may show its error. Papermill itself accepts an early `sys.exit(0)`.
 
     Raises:
-        BookError: naming the first cell that is not so.
+        BookError: names the first cell that fails the check.
     """
     count = 0
     for number, cell in _code_cells(nb):
@@ -87,8 +99,8 @@ def check_executed(nb: NotebookNode, chapter: str) -> None:
 
 
 def last_started(nb: NotebookNode, chapter: str) -> str:
-    """The cell that was running when something else than its own code ended the run, in words."""
-    # Papermill notes the start before it asks the kernel; a kernel may die before it has said that it counts the cell.
+    """Description of the last cell that was started, for errors that no cell reported (a dead kernel, a timeout)."""
+    # Papermill records the start of a cell before it asks the kernel, which may die without setting execution_count.
     begun = [(number, cell) for number, cell in _code_cells(nb) if cell.metadata.get("papermill", {}).get("start_time")]
     return _where(chapter, *begun[-1]) if begun else f"{chapter}, before its first cell"
 
@@ -98,13 +110,13 @@ def _where(chapter: str, number: int, cell: NotebookNode) -> str:
 
 
 def first_line(source: str, length: int = 60) -> str:
-    """The first line of a cell that says something, cut to `length` characters."""
+    """The first line of a cell that is not blank, cut to `length` characters."""
     lines = [line.strip() for line in source.splitlines() if line.strip()]
     return lines[0][:length] if lines else "empty"
 
 
 def _code_cells(nb: NotebookNode) -> Iterator[tuple[int, NotebookNode]]:
-    """Code cells that hold something (Jupyter passes over empty ones), with their number in the notebook as written."""
+    """Code cells that are not empty (Jupyter skips those), with their number in the notebook before it was prepared."""
     number = 0
     for cell in nb.cells:
         number += "injected-parameters" not in cell.metadata.get("tags", [])

@@ -1,13 +1,12 @@
-"""Makes pages of executed chapters, with Jupyter Book; a warning is an error.
+"""Renders executed chapters as web pages with Jupyter Book; a warning is an error.
 
-Jupyter Book would run the notebooks itself, but it does not notice when imported code has changed. So the runner
-executes them, and here they are laid out with the other pages as the book's source, in the shape of the repository, so
-that every page's link to its notebook stays true.
+Jupyter Book could run the notebooks itself, but it does not notice changes of imported code. So the runner executes
+them, and this module copies them with the other pages to a source folder. The folder has the layout of the repository,
+so that the link from each page to its notebook is right.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -19,15 +18,15 @@ from dmesr_core.book import contents
 from dmesr_core.book.runner import RunSettings
 from dmesr_core.errors import BookError
 
-# Jupyter Book always loads it, for live code that we do not offer; its script comes twice, an error in every page.
+# Jupyter Book always loads this extension for live code. The book has none, and its script, loaded twice, is an error.
 _WITHOUT_THEBE = "extensions.remove('sphinx_thebe')\n"
 
 
 def render(settings: RunSettings) -> tuple[Path, bool]:
-    """Make the pages of one variant of the book.
+    """Render the pages of one variant of the book if anything changed since they were last rendered.
 
     Returns:
-        The first page, and whether anything had to be made.
+        The first page, and whether pages were rendered.
 
     Raises:
         BookError: a chapter has not been run, or Sphinx had an error or a warning.
@@ -36,7 +35,7 @@ def render(settings: RunSettings) -> tuple[Path, bool]:
     pages = pages_folder(settings)
     first, stamp = pages / "index.html", settings.build / "source" / f"{settings.variant}.stamp.json"
     wanted = _lay_out(settings, source)
-    if first.is_file() and stamp.is_file() and files.file_hash(stamp) == _text_hash(wanted):
+    if first.is_file() and stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
         return first, False
     stamp.unlink(missing_ok=True)
     _call("jupyter-book", ["-c", f"from jupyter_book.cli.main import main; main({['config', 'sphinx', str(source)]})"])
@@ -47,24 +46,24 @@ def render(settings: RunSettings) -> tuple[Path, bool]:
     try:
         _call("sphinx", ["-m", "sphinx", "-b", "html", *strict, "-d", str(doctrees), str(source), str(pages)])
     except BookError:
-        shutil.rmtree(doctrees)  # else the next run would pass over the pages with warnings, and say that all is well
+        shutil.rmtree(doctrees)  # else the next run would skip the pages with warnings and succeed
         raise
     first.write_text(_forward_to(f"{contents.pages(settings.root)[0]}.html"), encoding="utf-8")
-    stamp.write_text(wanted, encoding="utf-8")
+    files.write_atomically(stamp, wanted)
     return first, True
 
 
 def pages_folder(settings: RunSettings) -> Path:
-    """`_build/html` for the book as it is meant to be read; beside it, with a longer name, for other variants."""
-    usual = RunSettings(settings.root).variant
-    return settings.build / ("html" if settings.variant == usual else f"html-{settings.variant}")
+    """`_build/html` for the default parameters, `_build/html-<variant>` for others."""
+    default = RunSettings(settings.root).variant
+    return settings.build / ("html" if settings.variant == default else f"html-{settings.variant}")
 
 
 def _lay_out(settings: RunSettings, source: Path) -> str:
-    """Copy pages and executed chapters to `source`; files that are equal are left alone, so Sphinx passes over them.
+    """Copy pages and executed chapters to `source`; equal files are not touched, so Sphinx skips them.
 
     Returns:
-        A text that changes when, and only when, the pages must be made again.
+        A list of files and hashes: the pages must be rendered again if and only if it changes.
     """
     wanted = {name: settings.root / name for name in ("_config.yml", "_toc.yml")}
     for file in sorted((settings.root / "book").rglob("*")):
@@ -90,7 +89,11 @@ def _lay_out(settings: RunSettings, source: Path) -> str:
 
 
 def _call(tool: str, arguments: list[str]) -> None:
-    """Run a Python tool in a process of its own; what it says is shown only when something is wrong."""
+    """Run a Python tool in its own process; its output is shown only on an error or a warning.
+
+    Raises:
+        BookError: the tool failed or warned.
+    """
     environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore::DeprecationWarning"}
     done = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False)
     said = (done.stderr + done.stdout).strip()
@@ -99,13 +102,9 @@ def _call(tool: str, arguments: list[str]) -> None:
 
 
 def _forward_to(page: str) -> str:
-    """A page that opens another one, for the folder itself."""
+    """HTML that redirects to another page."""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>To the book</title>'
         f'<meta http-equiv="refresh" content="0; url={page}"></head>'
         f'<body><a href="{page}">To the book</a></body></html>\n'
     )
-
-
-def _text_hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

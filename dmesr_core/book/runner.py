@@ -1,7 +1,11 @@
-"""Runs the chapters of the book: papermill, made strict, and only for what has changed.
+"""Runs the chapters of the book with papermill: strictly, and only those whose inputs have changed.
 
-Papermill alone lets much pass: an unknown parameter, a missing `parameters` cell, a `sys.exit(0)` in the middle. Here
+Papermill alone accepts much: an unknown parameter, a missing `parameters` cell, a `sys.exit(0)` in the middle. Here
 each of these is an error (see `notebooks`). A chapter whose inputs are those of its last run is skipped (see `stamps`).
+
+A notebook with the metadata `{"dmesr": {"runs": "last"}}` runs after all others, wherever it stands in the table of
+contents. Only such a notebook may read the run records of the others: these are then final, so that it need not run
+again next time.
 """
 
 from __future__ import annotations
@@ -9,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,27 +23,29 @@ from typing import Any
 
 import nbformat
 
-from dmesr_core import files, profiles
+from dmesr_core import files, profiles, provenance
 from dmesr_core.book import stamps
 from dmesr_core.book.chapter import NUMBERS_FILE, RECORDS
 from dmesr_core.book.contents import chapters, choose
-from dmesr_core.book.notebooks import check_executed, check_parameters, last_started, parameters
+from dmesr_core.book.notebooks import check_executed, check_parameters, last_started, parameters, runs_last
 from dmesr_core.errors import BookError, SettingsError
 
-# Quiet: no progress bars, no telemetry, no advice about forks. Same hash order in every run.
+STAMP = ".stamp.json"  # ending of a chapter's stamp
+
+# No progress bars, telemetry or advice about forks; the same hash order in every run.
 _KERNEL_ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     "TOKENIZERS_PARALLELISM": "false",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-    "PYTHONWARNINGS": "ignore:IProgress not found",  # tqdm, imported by others, would like to draw widgets
+    "PYTHONWARNINGS": "ignore:IProgress not found",  # tqdm in other libraries looks for widgets
 }
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """Which book, at what size, on what."""
+    """Which book is run, with which parameters."""
 
     root: Path  # folder with _toc.yml
     profile: str = "cpu"  # smoke, cpu or gpu
@@ -49,7 +54,7 @@ class RunSettings:
     mllm: str = "tiny"  # "tiny", a hub name, or a folder
     seed: int = 0  # of everything
     more: Mapping[str, Any] = field(default_factory=dict)  # further parameters, of the chapters that are run
-    cell_timeout: int | None = None  # seconds that one cell may take; None: as long as it needs
+    cell_timeout: int | None = None  # seconds per cell; None: no limit
 
     def __post_init__(self) -> None:
         profiles.get(self.profile)
@@ -58,7 +63,7 @@ class RunSettings:
 
     @property
     def variant(self) -> str:
-        """Names the folder of the results: the profile, then whatever is not as usual."""
+        """Name of the results' folder: the profile, then each parameter that differs from its default."""
         parts = [self.profile]
         parts += [self.data] if self.data != "bazaar" else []
         parts += [re.sub(r"[^\w.-]+", "-", self.mllm).strip("-")] if self.mllm != "tiny" else []
@@ -67,38 +72,39 @@ class RunSettings:
 
     @property
     def build(self) -> Path:
-        """Everything that can be made again."""
+        """Folder of everything that the book's commands make."""
         return self.root.resolve() / "_build"
 
     @property
     def executed(self) -> Path:
-        """Where executed chapters, their numbers and their stamps go."""
+        """Folder of executed chapters, their numbers and their stamps."""
         return self.build / "executed" / self.variant
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What every chapter is given."""
+        """Parameters that every chapter is run with."""
         data_dir = str(Path(self.data_dir).resolve()) if self.data_dir else ""
-        usual = {"profile": self.profile, "data": self.data, "data_dir": data_dir, "mllm": self.mllm, "seed": self.seed}
-        return {**usual, **self.more}
+        common = {"profile": self.profile, "data": self.data, "data_dir": data_dir, "mllm": self.mllm}
+        return {**common, "seed": self.seed, **self.more}
 
 
 def run_book(settings: RunSettings, wanted: list[str] | None = None, say: Callable[[str], None] = print) -> int:
-    """Run the chapters that need it, in order; return how many ran.
+    """Run the chapters whose inputs changed, in the order of the contents; return how many ran.
 
     Args:
-        settings: what to run them with.
-        wanted: names of chapters, or their beginnings; all of them when empty.
-        say: where progress goes, a line at a time.
+        settings: the book and its parameters.
+        wanted: names of chapters, or their beginnings; all chapters when empty.
+        say: receives each line of progress.
 
     Raises:
         SettingsError: before anything runs, when a chapter's parameters cell or a parameter is wrong.
-        BookError: at the first chapter that fails. What ran before it stays, and is not run again next time.
+        BookError: at the first chapter that fails. Chapters that ran before it are kept and not run again.
     """
     chosen = choose(chapters(settings.root), wanted or [])
     for path in chosen:
         nb = nbformat.read(path, as_version=4)
         check_parameters(settings.parameters, parameters(nb, path.stem), path.stem)
+    chosen.sort(key=runs_last)
     ran = 0
     for number, path in enumerate(chosen, 1):
         place = f"[{number}/{len(chosen)}] {path.stem}"
@@ -116,18 +122,18 @@ def run_book(settings: RunSettings, wanted: list[str] | None = None, say: Callab
 def stale(path: Path, settings: RunSettings) -> str:
     """Why the chapter must run, or "" (see `stamps.why_stale`)."""
     made = [settings.executed / f"{path.stem}{end}" for end in (".ipynb", ".json")]
-    stamp = settings.executed / f"{path.stem}.stamp.json"
+    stamp = settings.executed / f"{path.stem}{STAMP}"
     return stamps.why_stale(stamp, _inputs(path, settings), made, stamps.package_hashes())
 
 
 def run_chapter(path: Path, settings: RunSettings) -> float:
-    """Run one chapter in a kernel of its own, check it, and write notebook, numbers and stamp; return the seconds.
+    """Run one chapter in its own kernel, check it, and write notebook, numbers and stamp; return the seconds.
 
     Raises:
-        BookError: the chapter failed; the notebook as far as it got is left beside the others as `*.failed.ipynb`.
+        BookError: the chapter failed; the partly executed notebook is kept as `*.failed.ipynb`.
     """
     name, folder = path.stem, settings.executed
-    target, numbers, stamp = (folder / f"{name}{end}" for end in (".ipynb", ".json", ".stamp.json"))
+    target, numbers, stamp = (folder / f"{name}{end}" for end in (".ipynb", ".json", STAMP))
     failed, report = folder / f"{name}.failed.ipynb", folder / f"{name}.kernel.tmp"
     work = settings.build / "work" / settings.variant
     for made in (folder, work):
@@ -142,8 +148,7 @@ def run_chapter(path: Path, settings: RunSettings) -> float:
     if not numbers.is_file():
         raise BookError(f"{name} wrote no numbers: its last cell must call finish()")
     kernel = json.loads(report.read_text(encoding="utf-8"))
-    if Path(kernel["package"]) != stamps.PACKAGE:
-        raise BookError(f"{name} imported dmesr_core from {kernel['package']}, not from {stamps.PACKAGE}")
+    _check_kernel(kernel, path)
     report.unlink()
     failed.unlink()
 
@@ -155,7 +160,7 @@ def run_chapter(path: Path, settings: RunSettings) -> float:
         "started": started,
         "seconds": round(seconds, 1),
         "cells": sum(cell.cell_type == "code" for cell in nb.cells),
-        "commit": _commit(settings.root),
+        "commit": provenance.commit(settings.root, ["."]),
         "device": kernel["device"],
         "versions": kernel["versions"],
         "inputs": inputs,
@@ -163,12 +168,24 @@ def run_chapter(path: Path, settings: RunSettings) -> float:
         "read": kernel["read"],
         "outputs": {file.name: files.file_hash(file) for file in (target, numbers)},
     }
-    stamps.write(stamp, record)
+    files.write_json(stamp, record)
     return seconds
 
 
+def _check_kernel(kernel: Mapping[str, Any], path: Path) -> None:
+    """The kernel used this package, and read other chapters' records only if it runs last."""
+    if Path(kernel["package"]) != stamps.PACKAGE:
+        raise BookError(f"{path.stem} imported dmesr_core from {kernel['package']}, not from {stamps.PACKAGE}")
+    records = [Path(file).name for file in kernel["read"] if file.endswith(STAMP)]
+    if records and not runs_last(path):
+        raise BookError(
+            f"{path.stem} reads the run records of other chapters ({records[0]}), which may still change: "
+            'add {"dmesr": {"runs": "last"}} to the metadata of the notebook'
+        )
+
+
 def _inputs(path: Path, settings: RunSettings) -> dict[str, Any]:
-    """What a run depends on, beyond the package: names as they read in "... changed"."""
+    """What a run depends on besides the package: name, as in "... changed" -> value or hash."""
     facts: dict[str, Any] = {f"parameter {key}": value for key, value in settings.parameters.items()}
     facts["the notebook"] = files.file_hash(path)
     facts["the lock file"] = files.file_hash(settings.root / "requirements.lock")
@@ -179,7 +196,11 @@ def _inputs(path: Path, settings: RunSettings) -> dict[str, Any]:
 
 
 def _execute(path: Path, output: Path, report: Path, numbers: Path, work: Path, settings: RunSettings) -> Any:
-    """Papermill, with a last cell of our own that reports on the kernel; the executed notebook, good or bad."""
+    """Execute a notebook, with an added last cell that reports on the kernel; return it as executed.
+
+    Raises:
+        BookError: a cell failed or took too long, or the kernel died.
+    """
     import papermill
     from papermill.exceptions import PapermillExecutionError
     from papermill.execute import remove_error_markers
@@ -192,13 +213,13 @@ def _execute(path: Path, output: Path, report: Path, numbers: Path, work: Path, 
     nb.cells.append(nbformat.v4.new_code_cell(ending, metadata={"tags": ["runner"]}))
     prepared = work / f"{path.stem}.prepared.ipynb"
     nbformat.write(nb, prepared)
-    others = [each.stem for each in chapters(settings.root) if each.stem != path.stem]
+    others = [each.stem for each in chapters(settings.root) if each != path and not runs_last(each)]
     environment = {
         **_KERNEL_ENVIRONMENT,
         "DMESR_PROFILE": settings.profile,
         "DMESR_CACHE": os.environ.get("DMESR_CACHE") or str(settings.build / "cache"),
         NUMBERS_FILE: str(numbers),
-        RECORDS: os.pathsep.join(str(settings.executed / f"{each}.stamp.json") for each in others),
+        RECORDS: os.pathsep.join(str(settings.executed / f"{each}{STAMP}") for each in others),
     }
     problem: Exception | None = None
     try:
@@ -213,7 +234,7 @@ def _execute(path: Path, output: Path, report: Path, numbers: Path, work: Path, 
                 execution_timeout=settings.cell_timeout,
                 extra_arguments=["--IPKernelApp.log_level=40"],  # errors only, not how a kernel is reached
             )
-    except Exception as error:  # a failing cell, a dead kernel, a timeout: told apart below
+    except Exception as error:  # a failing cell, a dead kernel or a timeout
         problem = error
     finally:
         prepared.unlink()
@@ -230,7 +251,7 @@ def _execute(path: Path, output: Path, report: Path, numbers: Path, work: Path, 
 
 
 def _tidy(nb: Any) -> None:
-    """Leave in an executed notebook what a reader wants: not our last cell, not papermill's notes."""
+    """Remove the added last cell and papermill's metadata from an executed notebook."""
     nb.cells = [cell for cell in nb.cells if "runner" not in cell.metadata.get("tags", [])]
     nb.metadata.pop("papermill", None)
     for cell in nb.cells:
@@ -241,13 +262,13 @@ def _tidy(nb: Any) -> None:
 
 
 def _literal(path: Path) -> str:
-    """A path for papermill, which would take `{...}` in it for a placeholder."""
+    """A path for papermill, which treats `{...}` in it as a placeholder."""
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
 @contextmanager
 def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """The environment that a kernel started inside inherits."""
+    """Set environment variables for the kernels started inside."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -258,14 +279,3 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def _commit(root: Path) -> str:
-    """The checked-out commit, with a + if files differ from it; "unknown" where there is no repository."""
-    try:
-        git = ["git", "-C", str(root)]
-        commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
-        changes = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return commit.stdout.strip() + ("+" if changes.stdout.strip() else "")

@@ -1,4 +1,4 @@
-"""Plots of backbones: who may look at whom, as a drawing and as it is found in a model."""
+"""Plots of backbones: which positions see which items, as diagrams and as measured in a model."""
 
 from __future__ import annotations
 
@@ -11,42 +11,44 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from dmesr_core.plots.style import FAINT, INK, look
+from dmesr_core.plots.heatmap import draw_heatmap
+from dmesr_core.plots.style import FAINT, INK, figure, look
 
 IN, STATE, OUT = look(0).colour, look(2).colour, look(5).colour
 
 
-def three(steps: int = 4) -> Figure:
-    """Three readers of one history side by side: recurrent, causal, and both ways with one item hidden."""
+@figure
+def backbone_diagrams(steps: int = 4) -> Figure:
+    """Three backbones on one history: recurrent, causal attention, and bidirectional attention with a masked item."""
     fig, axes = plt.subplots(1, 3, figsize=(7.6, 2.9))
     _recurrent(axes[0], steps)
     _causal(axes[1], steps)
-    _both_ways(axes[2], steps, hidden=steps - 2)
+    _bidirectional(axes[2], steps, masked=steps - 2)
     for ax, title in zip(axes, ("GRU4Rec", "SASRec", "BERT4Rec"), strict=True):
         ax.set(xlim=(-0.6, steps - 0.4), ylim=(-0.75, 2.75), title=title)
         ax.axis("off")
-    plt.close(fig)
     return fig
 
 
-def influence(maps: Mapping[str, np.ndarray]) -> Figure:
+@figure
+def influence_maps(maps: Mapping[str, np.ndarray]) -> Figure:
     """How much the output at each position (row) depends on each item of the history (column).
 
     Args:
-        maps: name -> (T, T), rows scaled to a largest value of 1 by this function; an empty cell means none at all.
+        maps: name -> (T, T) non-negative; each row is scaled to a maximum of 1. Zeros are left blank.
     """
     fig, axes = plt.subplots(1, len(maps), figsize=(7.6, 2.9), squeeze=False)
     for (name, values), ax in zip(maps.items(), axes.flat, strict=True):
         share = values / np.maximum(values.max(axis=1, keepdims=True), 1e-12)
-        image = ax.imshow(np.where(values > 0, share, np.nan), cmap="cividis_r", norm=PowerNorm(0.4, 0, 1))
-        ticks = range(len(values))
-        ax.set_xticks(ticks, [str(t + 1) for t in ticks])
-        ax.set_yticks(ticks, [str(t + 1) for t in ticks])
+        positions = range(1, len(values) + 1)
+        image = draw_heatmap(
+            ax, share, positions, positions, fontsize=10, mask=values <= 0, cmap="cividis_r",
+            norm=PowerNorm(0.4, 0, 1), square=True,
+        )  # fmt: skip
         ax.set(title=name, xlabel="item that is changed")
-        ax.grid(visible=False)
+        ax.spines[["left", "bottom"]].set_visible(True)
     axes[0, 0].set_ylabel("position that answers")
     fig.colorbar(image, ax=list(axes.flat), shrink=0.8, label="influence (largest of the row: 1)")
-    plt.close(fig)
     return fig
 
 
@@ -71,13 +73,13 @@ def _causal(ax: Axes, steps: int) -> None:
     ax.text(steps / 2 - 0.5, -0.65, "each looks at all before it", ha="center", fontsize=9)
 
 
-def _both_ways(ax: Axes, steps: int, hidden: int) -> None:
+def _bidirectional(ax: Axes, steps: int, masked: int) -> None:
     for t in range(steps):
-        _box(ax, t, 0, "?" if t == hidden else f"$i_{{{t + 1}}}$", IN, "--" if t == hidden else "-")
-        if t == hidden:
+        _box(ax, t, 0, "?" if t == masked else f"$i_{{{t + 1}}}$", IN, "--" if t == masked else "-")
+        if t == masked:
             _box(ax, t, 2, f"$\\hat{{i}}_{{{t + 1}}}$", OUT)
         for s in range(steps):
-            _arrow(ax, s, 0, t, 2, INK if t == hidden else FAINT)
+            _arrow(ax, s, 0, t, 2, INK if t == masked else FAINT)
     ax.text(steps / 2 - 0.5, -0.65, "the hidden one looks both ways", ha="center", fontsize=9)
 
 

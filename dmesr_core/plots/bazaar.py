@@ -1,4 +1,4 @@
-"""Plots of a hidden process: how it makes a log, and what can be known of it from outside."""
+"""Plots of the Bazaar's process: its hidden Markov model, beliefs over hidden types, items and events over time."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from matplotlib.patches import Circle, FancyBboxPatch
 
 from dmesr_core.errors import DataError
 from dmesr_core.plots.data import Picture, show_picture
-from dmesr_core.plots.style import FAINT, INK, look
+from dmesr_core.plots.heatmap import draw_heatmap
+from dmesr_core.plots.style import FAINT, INK, figure, look
 
 HIDDEN, TASTE, PULL = look(0).colour, look(2).colour, look(5).colour
 
 
-def hidden_markov(pictures: Sequence[Picture] = (), steps: int = 4) -> Figure:
-    """A shopper as a hidden Markov model: types above, purchases below, what leads to what as arrows.
+@figure
+def hidden_markov_model(pictures: Sequence[Picture] = (), steps: int = 4) -> Figure:
+    """A shopper as a hidden Markov model: types above, purchases below, dependencies as arrows.
 
     Args:
-        pictures: of the first purchases, drawn into their boxes; the last box is the one to predict.
+        pictures: of the first purchases, drawn in their boxes; the last box is the purchase to predict.
+        steps: number of purchases, the last one included.
     """
     if steps < 2 or len(pictures) >= steps:
         raise DataError(f"wanted at least 2 steps and fewer pictures than steps, got {steps} and {len(pictures)}")
@@ -49,16 +52,16 @@ def hidden_markov(pictures: Sequence[Picture] = (), steps: int = 4) -> Figure:
     ax.text(1, 0.1, "pull", ha="center", va="bottom", color=PULL, fontsize=9)
     ax.text(-0.98, 2.1, "type\n(hidden)", ha="center", va="center", fontsize=9)
     ax.text(-0.98, 0, "purchase\n(seen)", ha="center", va="center", fontsize=9)
-    plt.close(fig)
     return fig
 
 
+@figure
 def belief_map(belief: np.ndarray, pictures: Sequence[Picture]) -> Figure:
-    """How belief over hidden types moves as purchases come in.
+    """Belief over hidden types after each purchase.
 
     Args:
         belief: (T + 1, K) probabilities; row t is the belief after t purchases, rows sum to 1.
-        pictures: of the T purchases, drawn above the column that they lead to.
+        pictures: of the T purchases, each drawn above the column of the belief after it.
     """
     belief = np.asarray(belief, dtype=float)
     if belief.ndim != 2 or len(belief) != len(pictures) + 1:
@@ -68,25 +71,24 @@ def belief_map(belief: np.ndarray, pictures: Sequence[Picture]) -> Figure:
     steps, kinds = belief.shape
     if not np.allclose(belief.sum(1), 1, atol=1e-6):
         raise DataError("each row of a belief must sum to 1")
-    fig, ax = plt.subplots(figsize=(7.4, 3.7))
-    image = ax.imshow(belief.T, aspect="auto", vmin=0, vmax=1, origin="lower", cmap="Blues")
-    ax.set_xticks(range(steps))
-    ax.set_yticks(range(kinds), [str(kind + 1) for kind in range(kinds)])
+    fig, (above, ax) = plt.subplots(2, 1, figsize=(7.4, 3.7), height_ratios=(0.28, 1), sharex=True)
+    image = draw_heatmap(ax, belief.T, range(1, kinds + 1), range(steps), fontsize=10, cmap="Blues", vmin=0, vmax=1)
+    ax.invert_yaxis()  # the first type at the bottom
     ax.set_xlabel("purchases seen so far")
     ax.set_ylabel("type")
-    ax.grid(visible=False)
-    ax.vlines(np.arange(steps - 1) + 0.5, -0.5, kinds - 0.5, color=FAINT, lw=0.5)
-    fig.colorbar(image, ax=ax, label="probability", pad=0.02)
+    ax.spines[["left", "bottom"]].set_visible(True)
+    ax.vlines(np.arange(1, steps), 0, kinds, color=FAINT, lw=0.5)
+    fig.colorbar(image, ax=[above, ax], label="probability", pad=0.02)
+    above.axis("off")
     for t, picture in enumerate(pictures, start=1):
-        # In units of the x axis a column is 1 wide; above the axes, in units of its height.
-        inset = ax.inset_axes((t - 0.47, 1.02, 0.94, 0.3), transform=ax.get_xaxis_transform())
+        inset = above.inset_axes((t + 0.03, 0, 0.94, 1), transform=above.get_xaxis_transform())
         show_picture(inset, picture)
         inset.set_anchor("S")
         inset.axis("off")
-    plt.close(fig)
     return fig
 
 
+@figure
 def launches(on_sale: np.ndarray, events: np.ndarray) -> Figure:
     """Week by week: items on sale (left) and events in the log (right), each (weeks,)."""
     if np.shape(on_sale) != np.shape(events):
@@ -101,7 +103,6 @@ def launches(on_sale: np.ndarray, events: np.ndarray) -> Figure:
     for ax in (left, right):
         ax.set_xlabel("week")
         ax.grid(axis="x", visible=False)
-    plt.close(fig)
     return fig
 
 

@@ -1,9 +1,9 @@
-"""Plots of many comparisons: scores and gains over data sets and backbones, two protocols, and average ranks."""
+"""Plots of comparisons over data sets and backbones: scores, differences, two protocols, average ranks."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -13,19 +13,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 
 from dmesr_core.errors import DataError
-from dmesr_core.plots.style import FAINT, INK, look
+from dmesr_core.plots.intervals import Interval, contains_zero, draw_interval
+from dmesr_core.plots.style import FAINT, INK, figure, look, shared_legend
 
-Interval = tuple[float, float, float]  # mean, low, high
 Cells = Mapping[str, Mapping[str, Mapping[str, Interval]]]  # data set -> backbone -> model -> interval
 
 
+@figure
 def scores(cells: Cells, metric: str, baseline: Mapping[str, Interval] | None = None, name: str = "") -> Figure:
     """One panel per data set, one band per backbone, one marker per model, each with its interval.
 
     Backbones are named at the left only where all data sets have the same ones.
 
     Args:
-        baseline: data set -> interval of a model without a backbone, drawn as a band behind all others; its `name`.
+        baseline: data set -> interval of a model without a backbone, drawn as a band in the background.
+        name: of the baseline.
     """
     fig, axes, models = _panels(cells, columns=2, row=0.2)
     for (data, bands), ax in zip(cells.items(), axes, strict=False):
@@ -33,40 +35,40 @@ def scores(cells: Cells, metric: str, baseline: Mapping[str, Interval] | None = 
             mean, low, high = baseline[data]
             ax.axvspan(low, high, color=FAINT, lw=0, zorder=0)
             ax.axvline(mean, color=INK, lw=1, ls=":", label=name, zorder=1)
-        _bands(ax, bands, models, filled=lambda _: True)
+        _draw_bands(ax, bands, models)
         ax.set_title(data)
         ax.set_xlabel(f"{metric}, 95% interval")
         ax.margins(x=0.06)
     _legend(fig, axes)
-    plt.close(fig)
     return fig
 
 
-def gains(cells: Cells, metric: str, level: str = "95%, all intervals at once") -> Figure:
+@figure
+def paired_differences(cells: Cells, metric: str, level: str = "95%, all intervals at once") -> Figure:
     """One panel per data set, one band per backbone, one marker per opponent: differences with their intervals.
 
-    Filled where the interval leaves zero out. The innermost names are the opponents.
+    Markers are hollow where the interval contains zero. In `cells` the opponents stand in place of the models.
     """
     fig, axes, opponents = _panels(cells, columns=2, row=0.25)
     for (data, bands), ax in zip(cells.items(), axes, strict=False):
         ax.axvline(0, color=INK, lw=1)
-        _bands(ax, bands, opponents, filled=lambda g: g[1] > 0 or g[2] < 0)
+        _draw_bands(ax, bands, opponents, hollow=contains_zero)
         ax.set_title(data)
         ax.set_xlabel(f"difference in {metric}")
         ax.margins(x=0.08)
     _legend(fig, axes, title=f"{level}; hollow: zero is inside")
-    plt.close(fig)
     return fig
 
 
-def two_protocols(cells: Mapping[str, Mapping[str, tuple[float, float]]], metric: str, sampled: str) -> Figure:
-    """Each contender by its full-catalogue score (across) and its sampled score (up), one panel per data set.
+@figure
+def protocol_comparison(cells: Mapping[str, Mapping[str, tuple[float, float]]], metric: str, sampled: str) -> Figure:
+    """Score of each contender against all items (x axis) and against a sample (y axis), one panel per data set.
 
-    A line joins two contenders whose order changes from one protocol to the other. The part of a contender's name
-    before " + " decides how it looks, so the backbones of one model look alike.
+    A line joins two contenders whose order differs between the protocols. Contenders with the same name before " + "
+    (one model with several backbones) have the same colour and marker.
 
     Args:
-        cells: data set -> contender -> (full, sampled); sampled: what the sample is, for the label of the axis.
+        cells: data set -> contender -> (full, sampled); sampled: description of the sample, for the label of the axis.
     """
     kinds = list(dict.fromkeys(c.split(" + ")[0] for contenders in cells.values() for c in contenders))
     columns = min(2, len(cells))
@@ -74,7 +76,7 @@ def two_protocols(cells: Mapping[str, Mapping[str, tuple[float, float]]], metric
     fig, grid = plt.subplots(rows, columns, figsize=(7.2, 3.1 * rows + 0.5), squeeze=False)
     for (data, contenders), ax in zip(cells.items(), grid.flat, strict=False):
         points = list(contenders.values())
-        swapped = changes_of_order(points)
+        swapped = discordant_pairs(points)
         for i, j in swapped:
             ax.plot(*zip(points[i], points[j], strict=True), color=INK, lw=0.8, alpha=0.6, zorder=1)
         for kind in kinds:
@@ -88,22 +90,22 @@ def two_protocols(cells: Mapping[str, Mapping[str, tuple[float, float]]], metric
         if ax.get_subplotspec().is_first_col():
             ax.set_ylabel(f"{metric}, {sampled}")
         ax.margins(0.08)
-    _blank(grid, len(cells))
+    _hide_unused(grid, len(cells))
     _legend(fig, grid.flat)
-    plt.close(fig)
     return fig
 
 
-def changes_of_order(points: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
-    """Pairs (i, j) of points that stand in one order across and in the opposite up; ties are no change."""
+def discordant_pairs(points: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
+    """Pairs (i, j) of points whose order in the first coordinate is the opposite of that in the second; no ties."""
     pairs = [(i, j) for i in range(len(points)) for j in range(i + 1, len(points))]
     return [(i, j) for i, j in pairs if (points[i][0] - points[j][0]) * (points[i][1] - points[j][1]) < 0]
 
 
-def what_counts(n_items: int, k: int, negatives: int) -> Figure:
-    """The chance of a hit at `k` for a target of each rank: when all compete, and among random `negatives`."""
+@figure
+def hit_probabilities(n_items: int, k: int, negatives: int) -> Figure:
+    """Probability of a hit at `k` against the rank of the target: with all items, and with random `negatives`."""
     rank = np.unique(np.geomspace(1, n_items, 200).round().astype(int))
-    full, sample = (rank <= k).astype(float), chance_of_hit(rank, n_items, k, negatives)
+    full, sample = (rank <= k).astype(float), sampled_hit_probability(rank, n_items, k, negatives)
     fig, ax = plt.subplots(figsize=(6.4, 2.9))
     ax.plot(rank, full, color=look(0).colour, label=f"all {n_items:,} items compete", drawstyle="steps-post")
     ax.plot(rank, sample, color=look(1).colour, ls="--", label=f"{negatives} random items compete")
@@ -112,23 +114,27 @@ def what_counts(n_items: int, k: int, negatives: int) -> Figure:
     ax.set_xlabel("rank of the target among all items")
     ax.set_ylabel(f"chance to count in HR@{k}")
     ax.legend(loc="lower left")
-    plt.close(fig)
     return fig
 
 
-def chance_of_hit(rank: np.ndarray, n_items: int, k: int, negatives: int) -> np.ndarray:
-    """Chance that fewer than `k` of the `negatives` drawn from the other items rank above a target of this rank."""
+def sampled_hit_probability(rank: np.ndarray, n_items: int, k: int, negatives: int) -> np.ndarray:
+    """Probability that fewer than `k` of `negatives` items, drawn from all others, rank above the target.
+
+    Args:
+        rank: of the target among all items, 1 is best.
+    """
     from scipy.stats import hypergeom
 
     return hypergeom.cdf(k - 1, n_items - 1, np.asarray(rank) - 1, min(negatives, n_items - 1))
 
 
-def ranks(average: Mapping[str, Interval], critical: float, n_cells: str) -> Figure:
-    """Average ranks on one line, best at the left, with intervals, and Nemenyi's critical difference for comparison.
+@figure
+def average_ranks(average: Mapping[str, Interval], critical: float, n_cells: str) -> Figure:
+    """Average rank of each model with its interval, best at the top, and Nemenyi's critical difference.
 
     Args:
         average: model -> (mean rank, low, high); critical: the critical difference, in ranks.
-        n_cells: over what the ranks are averaged, in words.
+        n_cells: what the ranks are averaged over, in words.
     """
     fig, ax = plt.subplots(figsize=(7.2, 0.34 * len(average) + 1.7))
     names = sorted(average, key=lambda m: average[m][0])
@@ -149,7 +155,6 @@ def ranks(average: Mapping[str, Interval], critical: float, n_cells: str) -> Fig
     ax.set_xticks(range(1, len(names) + 1))
     ax.set_xlabel(f"average rank over {n_cells} (1 is best)\nbars: 95% interval over users and seeds")
     ax.grid(axis="y", visible=False)
-    plt.close(fig)
     return fig
 
 
@@ -164,46 +169,37 @@ def _panels(cells: Cells, columns: int, row: float) -> tuple[Figure, list[Axes],
     fig, grid = plt.subplots(
         rows, columns, figsize=(7.2, rows * (row * most * len(series) * 0.9 + 1.1) + 0.5), squeeze=False
     )
-    _blank(grid, len(cells))
+    _hide_unused(grid, len(cells))
     if len({tuple(bands) for bands in cells.values()}) == 1:
         for ax in grid[:, 1:].flat:
             ax.tick_params(axis="y", labelleft=False)
     return fig, list(grid.flat), series
 
 
-def _bands(ax: Axes, bands: Mapping[str, Mapping[str, Interval]], series: Sequence[str], filled: Any) -> None:
-    """Intervals from top to bottom: a band per backbone, inside it one line per series."""
+def _draw_bands(
+    ax: Axes, bands: Mapping[str, Mapping[str, Interval]], series: Sequence[str],
+    hollow: Callable[[Interval], bool] = lambda _: False,
+) -> None:  # fmt: skip
+    """Intervals from top to bottom: a band per backbone, in it a line per series."""
     height = 0.8 / len(series)
     for b, values in enumerate(bands.values()):
         if b % 2:
             ax.axhspan(b - 0.5, b + 0.5, color=FAINT, alpha=0.25, lw=0, zorder=0)
         for i, name in enumerate(series):
-            if name not in values:
-                continue
-            mean, low, high = values[name]
-            style, y = look(i), b - 0.4 + (i + 0.5) * height
-            ax.errorbar(
-                mean, y, xerr=[[mean - low], [high - mean]], fmt=style.marker, color=style.colour, capsize=2.5, ms=6,
-                markerfacecolor=style.colour if filled(values[name]) else "white", label=name if b == 0 else None,
-            )  # fmt: skip
+            if name in values:
+                draw_interval(
+                    ax, b - 0.4 + (i + 0.5) * height, values[name], look(i), hollow(values[name]), capsize=2.5,
+                    markersize=6, label=name if b == 0 else None,
+                )  # fmt: skip
     ax.set_yticks(range(len(bands)), list(bands))
     ax.set_ylim(len(bands) - 0.5, -0.5)
     ax.grid(axis="y", visible=False)
 
 
-def _legend(fig: Figure, axes: Any, title: str | None = None) -> None:
-    """One legend for all panels, above them; a series that is missing in the first panel is in it too."""
-    handles: dict[str, Any] = {}
-    for ax in axes:
-        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
-            handles.setdefault(label, handle)
-    fig.legend(
-        handles.values(), handles.keys(), loc="outside upper center", ncols=min(len(handles), 4), title=title,
-        title_fontsize=9, fontsize=9,
-    )  # fmt: skip
+def _legend(fig: Figure, axes: Iterable[Axes], title: str | None = None) -> None:
+    shared_legend(fig, axes, ncols=4, title=title, title_fontsize=9, fontsize=9)
 
 
-def _blank(grid: Any, used: int) -> None:
-    """Panels that nothing is drawn in are not shown."""
+def _hide_unused(grid: Any, used: int) -> None:
     for ax in list(grid.flat)[used:]:
         ax.set_visible(False)

@@ -1,4 +1,4 @@
-"""Plots of data: items as pictures, histories as strips of pictures, logs as time lines, popularity as a long tail."""
+"""Plots of data: pictures of items and histories, events over time, popularity, training and sampled metrics."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import PercentFormatter
 from PIL import Image
 
 from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.data.pictures import open_picture
 from dmesr_core.errors import DataError, SettingsError
-from dmesr_core.plots.style import FAINT, INK, look
+from dmesr_core.plots.bars import draw_stacked_shares
+from dmesr_core.plots.style import FAINT, INK, figure, look, shared_legend
 
 Picture = Image.Image | str | Path | None  # None: the item has no picture
-UNKNOWN = "?"  # in place of a picture: it is to be guessed
+UNKNOWN = "?"  # in place of a picture: the item to predict
 
-# Frames of pictures: (colour, line width, line style). They differ without colour, too.
+# Frames of pictures: (colour, line width, line style). They also differ without colour.
 FRAMES = {
     "": (FAINT, 0.8, "-"),
     "answer": (look(2).colour, 3.0, "-"),
@@ -37,7 +37,7 @@ _HEADING = 0.3  # inches
 
 
 class Tile(NamedTuple):
-    """One picture of a strip."""
+    """One picture of a row."""
 
     picture: Picture
     caption: str = ""  # below the picture
@@ -45,18 +45,19 @@ class Tile(NamedTuple):
     label: str = ""  # above the picture
 
 
-def strips(rows: Sequence[Sequence[Tile]], headings: Sequence[str] = (), lines: int = 2) -> Figure:
-    """Rows of pictures, one row below the other, each below its heading.
+@figure
+def picture_rows(rows: Sequence[Sequence[Tile]], headings: Sequence[str] = (), lines: int = 2) -> Figure:
+    """Rows of pictures, each row below its heading.
 
-    A picture that is lacking or cannot be opened becomes an empty tile that says so.
+    A picture that is missing or cannot be opened becomes an empty tile that says so.
 
     Args:
-        headings: one per row, or none at all.
-        lines: of a caption, at most; what is longer is cut.
+        headings: one per row, or none.
+        lines: of a caption, at most; longer captions are cut.
 
     Raises:
         DataError: no tile, or a number of headings that does not fit.
-        SettingsError: a mark that is no frame.
+        SettingsError: a mark that is not in `FRAMES`.
     """
     if not any(len(row) for row in rows):
         raise DataError("there are no pictures to draw: give at least one row with one tile")
@@ -85,14 +86,14 @@ def strips(rows: Sequence[Sequence[Tile]], headings: Sequence[str] = (), lines: 
             ax.annotate(captions[r][c], (0.5, 0), xytext=(0, -4), textcoords="offset points",
                         xycoords="axes fraction", ha="center", va="top", fontsize=7, linespacing=1.15)  # fmt: skip
         top -= _SIDE + below
-    plt.close(fig)
     return fig
 
 
+@figure
 def picture_grid(
     catalogue: Catalogue, items: Sequence[int], captions: Sequence[str] | None = None, columns: int = 6, lines: int = 2
 ) -> Figure:
-    """Pictures of `items` (numbers 1..N) in reading order, `columns` in a row, each above its caption (the title).
+    """Pictures of `items` (numbers 1..N) in reading order, `columns` in a row, with captions (default: the titles).
 
     Raises:
         DataError: no items, or a number of captions that does not fit.
@@ -101,11 +102,12 @@ def picture_grid(
     if len(captions) != len(items):
         raise DataError(f"{len(captions)} captions do not fit {len(items)} pictures: give one each, or none")
     tiles = [Tile(catalogue.item(int(k)).picture, caption) for k, caption in zip(items, captions, strict=True)]
-    return strips([tiles[start : start + columns] for start in range(0, len(tiles), columns)], lines=lines)
+    return picture_rows([tiles[start : start + columns] for start in range(0, len(tiles), columns)], lines=lines)
 
 
+@figure
 def product_card(picture: Picture, title: str, text: str) -> Figure:
-    """One item as a shop would show it: the picture, the title, the text (cut to what fits)."""
+    """One item as in a shop: picture, title and text (cut to what fits)."""
     fig = plt.figure(figsize=(6.4, 2.2), layout="none")
     ax = fig.add_axes((0.01, 0.04, 0.32, 0.92))
     show_picture(ax, picture)
@@ -117,20 +119,20 @@ def product_card(picture: Picture, title: str, text: str) -> Figure:
         lines = [*lines[: room - 1], lines[room - 1][:60] + " …"]
     fig.text(0.36, 0.76 - 0.09 * max(0, len(textwrap.wrap(title, 48)) - 1), "\n".join(lines), fontsize=9,
              va="top", linespacing=1.35)  # fmt: skip
-    plt.close(fig)
     return fig
 
 
-def time_lines(
+@figure
+def split_timelines(
     times: Sequence[np.ndarray], parts: Mapping[str, Sequence[np.ndarray]], cuts: Mapping[str, Sequence[float]],
     unit: str = "days",
 ) -> Figure:  # fmt: skip
-    """The same events once per way of splitting them, side by side; one line per user, oldest event at the left.
+    """The same events under several splits, side by side; one line per user, oldest event at the left.
 
     Args:
         times: per user (n,), in `unit`s.
         parts: split -> per user (n,) of "train", "valid" or "test".
-        cuts: split -> moments at which a dotted line is drawn.
+        cuts: split -> times at which a dotted line is drawn.
     """
     names = ("train", "valid", "test")
     styles = dict(
@@ -152,18 +154,17 @@ def time_lines(
         ax.set_yticks([])
     axes[0, 0].set_ylabel("one user per line")
     axes[0, 0].invert_yaxis()
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=3)
-    plt.close(fig)
+    shared_legend(fig, axes[0], loc="outside lower center", ncols=3)
     return fig
 
 
+@figure
 def long_tail(counts: np.ndarray, shares: Mapping[str, Mapping[str, float]]) -> Figure:
-    """Left: how often each item occurs, most popular first. Right: who the items, events, ... belong to.
+    """Left: how often each item occurs, most popular first. Right: shares of groups in items, events, ...
 
     Args:
-        counts: (n,) events of each item; items without any are not drawn at the left (there is no log of 0).
-        shares: what is divided -> group -> its share, 0..1.
+        counts: (n,) events of each item; items without events are left out (the axes are logarithmic).
+        shares: whole -> group -> its share, 0..1.
     """
     counts = np.sort(np.asarray(counts))[::-1]
     counts = counts[counts > 0]
@@ -173,28 +174,14 @@ def long_tail(counts: np.ndarray, shares: Mapping[str, Mapping[str, float]]) -> 
     left.loglog(np.arange(1, len(counts) + 1), counts, color=look(0).colour, lw=2)
     left.set_xlabel("item, by rank of popularity")
     left.set_ylabel("events in training")
-    bottom = np.zeros(len(shares))
-    groups = list(dict.fromkeys(group for row in shares.values() for group in row))
-    for i, group in enumerate(groups):
-        width = np.array([row.get(group, 0.0) for row in shares.values()])
-        style = look(i)
-        bars = right.barh(list(shares), width, left=bottom, height=0.62, color=style.colour, hatch=style.hatch,
-                          edgecolor="white", label=group)  # fmt: skip
-        texts = [f"{w:.0%}" if w >= 0.06 else "" for w in width]
-        right.bar_label(bars, texts, label_type="center", fontsize=9,
-                        bbox=dict(facecolor="white", edgecolor="none", pad=1.2, alpha=0.85))  # fmt: skip
-        bottom += width
-    right.invert_yaxis()
-    right.set_xlim(0, 1)
-    right.xaxis.set_major_formatter(PercentFormatter(1.0))
-    right.grid(axis="y", visible=False)
-    right.legend(ncols=len(groups), loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0)
-    plt.close(fig)
+    draw_stacked_shares(right, shares, height=0.62, smallest=0.06)
+    right.legend(ncols=8, loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0)
     return fig
 
 
+@figure
 def learning_curve(loss: Sequence[float], valid: Sequence[float], best: int, metric: str = "NDCG@10") -> Figure:
-    """Training loss and validation measure, one point per epoch; `best` is the epoch (from 0) whose weights stay."""
+    """Training loss and validation metric, one point per epoch; `best` is the epoch (from 0) whose weights are kept."""
     fig, (left, right) = plt.subplots(1, 2, figsize=(7.4, 2.8))
     epochs = np.arange(1, len(loss) + 1)
     every = max(1, len(loss) // 12)  # markers on each epoch would hide a long curve
@@ -207,17 +194,17 @@ def learning_curve(loss: Sequence[float], valid: Sequence[float], best: int, met
     for ax in (left, right):
         ax.set_xlabel("epoch")
         ax.xaxis.get_major_locator().set_params(integer=True)
-    plt.close(fig)
     return fig
 
 
-def sampled_curves(
+@figure
+def sampled_hit_rates(
     negatives: Sequence[int], curves: Mapping[str, Sequence[float]], full: Mapping[str, float], k: int
 ) -> Figure:
     """HR@k against the number of sampled negatives, a line per model; at the right end, the full ranking.
 
     Args:
-        negatives: how many were sampled, ascending; curves: model -> HR@k for each; full: model -> HR@k on all items.
+        negatives: numbers of negatives, ascending; curves: model -> HR@k for each; full: model -> HR@k among all items.
     """
     fig, ax = plt.subplots()
     end = negatives[-1] * 2.2  # where the full ranking is drawn
@@ -236,12 +223,11 @@ def sampled_curves(
     ax.set_xlabel("items that the target is ranked against")
     ax.set_ylabel(f"HR@{k}")
     ax.legend()
-    plt.close(fig)
     return fig
 
 
 def show_picture(ax: Axes, picture: Picture) -> None:
-    """Draw a picture that fills the axes, or an empty tile that says why there is none."""
+    """Draw a picture that fills the axes, or an empty tile with the reason why there is none."""
     ax.set_xticks([])
     ax.set_yticks([])
     ax.grid(visible=False)
@@ -270,5 +256,5 @@ def _frame(ax: Axes, mark: str) -> None:
 
 
 def _wrapped(caption: str, lines: int) -> str:
-    """At most `lines` lines of a width that fits below a picture."""
+    """The caption in at most `lines` lines that fit below a picture."""
     return "\n".join(textwrap.wrap(caption, 17, max_lines=lines, placeholder=" …"))

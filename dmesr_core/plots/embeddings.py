@@ -1,4 +1,4 @@
-"""Maps: many vectors laid out in two dimensions, both views of each item in one picture."""
+"""Plots of embeddings: both views of each item in two dimensions."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dmesr_core.errors import DataError
-from dmesr_core.plots.mllm import drawable
-from dmesr_core.plots.style import FAINT, INK, PICTURE, TEXT
+from dmesr_core.plots.style import FAINT, INK, PICTURE, TEXT, drawable, figure
 
 
-def two_dimensions(picture: np.ndarray, text: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Both views, (n, d) each, laid out together by UMAP on their cosines: two arrays (n, 2).
+def umap_layout(picture: np.ndarray, text: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Both views, (n, d) each, in two dimensions by one UMAP with the cosine metric: two arrays (n, 2).
 
-    Source: McInnes, Healy and Melville 2018. Near points are alike; distances between far ones say little.
+    Near points are similar; distances between far points mean little. Source: McInnes, Healy and Melville 2018.
+
+    Raises:
+        DataError: fewer than 5 items.
     """
     both = np.concatenate([picture, text]).astype(np.float32)  # (2n, d)
     if len(both) < 10:
         raise DataError(f"UMAP needs at least 5 items, got {len(picture)}")
     threads = torch.get_num_threads()
     with warnings.catch_warnings():
-        # Said by some versions of umap-learn about their own needs, at import and at fit.
+        # Some versions of umap-learn warn about their own dependencies, at import and at fit.
         warnings.filterwarnings("ignore", message=".*force_all_finite.*", category=FutureWarning)
         warnings.filterwarnings("ignore", message="Tensorflow not installed", category=ImportWarning)
         from umap import UMAP
@@ -35,16 +37,17 @@ def two_dimensions(picture: np.ndarray, text: np.ndarray, seed: int = 0) -> tupl
         near = min(15, len(both) - 1)
         layout = UMAP(metric="cosine", n_neighbors=near, min_dist=0.2, init="pca", random_state=seed, n_jobs=1)
         flat = layout.fit_transform(both)
-    torch.set_num_threads(threads)  # UMAP's numba raises it behind torch's back: twenty times slower on busy cores
+    torch.set_num_threads(threads)  # numba, which UMAP uses, raises it: twenty times slower on busy cores
     return flat[: len(picture)], flat[len(picture) :]
 
 
+@figure
 def umap_panels(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], groups: Sequence[str] | None = None) -> Figure:
     """Items in two dimensions, each as a disc (picture view) and a square (text view) joined by a faint line.
 
     Args:
         panels: title -> (picture (n, 2), text (n, 2)).
-        groups: n names, such as categories: they colour the points, and are written where their points are.
+        groups: n names, such as categories; they colour the points and are written where their points are.
     """
     fig, axes = plt.subplots(1, len(panels), figsize=(4.7 * len(panels), 4.8), squeeze=False)
     names = sorted(set(groups)) if groups is not None else []
@@ -63,12 +66,11 @@ def umap_panels(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], groups: Seq
     ink: Any = dict(linestyle="", color=INK, markersize=5)
     keys = [plt.Line2D([], [], marker="o", **ink), plt.Line2D([], [], marker="s", markerfacecolor="white", **ink)]
     fig.legend(keys, ["picture view", "text view"], loc="outside lower center", ncols=2)
-    plt.close(fig)
     return fig
 
 
 def _name_group(ax: Axes, name: str, picture: np.ndarray, text: np.ndarray, size: np.ndarray) -> None:
-    """Write a group's name where its points are: once, or at each view where the two lie apart."""
+    """Write a group's name at the median of its points, or at that of each view where the two are far apart."""
     places = [np.median(picture, axis=0), np.median(text, axis=0)]
     if np.linalg.norm((places[0] - places[1]) / size) < 0.25:
         places = [np.median(np.concatenate([picture, text]), axis=0)]

@@ -14,7 +14,7 @@ def case_tiles(
     catalogue: Catalogue, history: np.ndarray, target: int, recommended: Mapping[str, np.ndarray],
     caption: Callable[[int], str],
 ) -> list[Tile]:  # fmt: skip
-    """The tiles of a case, for `plots.data.strips`.
+    """The tiles of a case, for `plots.data.picture_rows`.
 
     Args:
         history: item numbers, oldest first; the last three are shown.

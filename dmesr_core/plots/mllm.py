@@ -1,31 +1,32 @@
-"""What an MLLM sees, says and knows: how it works, cards, attention over words, bars and tables of what is left."""
+"""Plots of an MLLM: how it works, its descriptions, attention over words, and what its vectors hold."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, get_font
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from PIL import Image
 
 from dmesr_core.errors import DataError
-from dmesr_core.plots.style import FAINT, FINE, INK, PICTURE, TEXT, look
+from dmesr_core.plots.bars import draw_grouped_bars
+from dmesr_core.plots.heatmap import draw_heatmap
+from dmesr_core.plots.style import FAINT, FINE, INK, PICTURE, TEXT, drawable, figure, look
 
 _ARROW: Any = dict(arrowstyle="-|>", mutation_scale=11, shrinkA=0, shrinkB=0, linewidth=1.1)
 _LINE = 0.155  # inches per line of small text
 
 
-def flow(picture: Image.Image, prompt: str, description: str, most: int = 6) -> Figure:
-    """How an image-text model works, with a real picture, prompt and answer (`most` words are shown of each).
+@figure
+def model_diagram(picture: Image.Image, prompt: str, description: str, most: int = 6) -> Figure:
+    """How an image-text model works, with a real picture, prompt and answer (at most `most` words of each).
 
-    The words of the answer stand twice: above the state that predicts them, and below, where they are read again.
+    Each word of the answer is shown twice: above the state that predicts it, and below as a token of the input.
     """
     asked, answer = _some_words(prompt, most), _some_words(description, most)
     given = [""] * 4 + asked + answer
@@ -62,11 +63,11 @@ def flow(picture: Image.Image, prompt: str, description: str, most: int = 6) -> 
     _write(ax, 2.0, -0.27, "the picture, as tokens", size=8, colour=PICTURE)
     _write(ax, 4 + len(asked) / 2, -0.3, "the question", size=8, colour=TEXT)
     _write(ax, 4 + len(asked) + len(answer) / 2, -0.3, "its own words so far", size=8, colour=FINE)
-    plt.close(fig)
     return fig
 
 
-def cards(
+@figure
+def item_cards(
     pictures: Sequence[Image.Image | None],
     notes: Sequence[Mapping[str, str]],
     colours: Mapping[str, str] | None = None,
@@ -76,7 +77,7 @@ def cards(
     """One card per item: its picture, and beside it short notes (heading -> text, cut after `most` lines).
 
     Args:
-        colours: heading -> colour; without one, "picture" and "text" have the colours of the views.
+        colours: heading -> colour; "picture" and "text" have the colours of the views by default.
     """
     if not pictures or len(pictures) != len(notes):
         raise DataError(f"cards want one set of notes per picture, and at least one: {len(pictures)}, {len(notes)}")
@@ -104,11 +105,11 @@ def cards(
             bold = bool(heading) and not text
             colour = colours.get(heading, INK) if bold else INK
             _write(written, 0, -0.6 - y, heading if bold else text, size=8, align="left", colour=colour, bold=bold)
-    plt.close(fig)
     return fig
 
 
-def bars(
+@figure
+def grouped_bars(
     values: Mapping[str, Sequence[float]],
     labels: Sequence[str],
     ylabel: str,
@@ -117,36 +118,29 @@ def bars(
     chance_name: str = "always the most frequent",
     top: float | None = 1.0,
 ) -> Figure:
-    """Groups of bars, one group per label and one bar per name; a short line marks what chance gives.
+    """Groups of bars, one group per label and one bar per name; a short line marks the chance level.
 
     Args:
-        values: name -> one value per label; intervals: name -> (low, high) per label; top: end of the axis.
+        values: name -> one value per label; intervals: name -> (low, high) per label; chance: one value per label.
+        top: upper end of the axis.
     """
     sizes = {len(v) for v in (*values.values(), *(intervals or {}).values(), *([chance] if chance else []))}
     if sizes != {len(labels)}:
         raise DataError(f"bars want one value per label: {len(labels)} labels, got {sorted(sizes)}")
     fig, ax = plt.subplots(figsize=(max(6.4, 0.28 * len(labels) * (len(values) + 1)), 3.2))
-    width = 0.8 / len(values)
+    draw_grouped_bars(ax, values, intervals)
     x = np.arange(len(labels))
-    for i, (name, heights) in enumerate(values.items()):
-        spread = None
-        if intervals is not None:
-            low, high = np.asarray(intervals[name]).T
-            spread = np.stack([heights - low, high - heights]).clip(0)
-        style: Any = dict(color=look(i).colour, hatch=look(i).hatch, edgecolor="white", label=name)
-        ax.bar(x - 0.4 + (i + 0.5) * width, heights, width, yerr=spread, error_kw=dict(lw=0.9, ecolor=INK), **style)
     if chance is not None:
         ax.hlines(chance, x - 0.44, x + 0.44, color=INK, linestyles=(0, (2, 1)), linewidth=1.2, label=chance_name)
     ax.set_xticks(x, [drawable(label) for label in labels], rotation=0 if len(labels) < 8 else 20)
     ax.set(ylabel=ylabel, ylim=(0, top))
-    ax.grid(False, axis="x")
     fig.legend(loc="outside upper left", ncols=5, fontsize=8.5)
-    plt.close(fig)
     return fig
 
 
-def heat(tables: Mapping[str, np.ndarray], rows: Sequence[str], columns: Sequence[str], label: str) -> Figure:
-    """Tables (title -> (r, c) between 0 and 1 or -1 and 1) as colours; with their numbers where they are small."""
+@figure
+def heatmaps(tables: Mapping[str, np.ndarray], rows: Sequence[str], columns: Sequence[str], label: str) -> Figure:
+    """Tables (title -> (r, c), between 0 and 1 or -1 and 1) as heat maps; up to 8 columns also with the numbers."""
     for title, table in tables.items():
         if np.shape(table) != (len(rows), len(columns)):
             raise DataError(f"table {title!r} is {np.shape(table)}, wanted {(len(rows), len(columns))}")
@@ -156,24 +150,19 @@ def heat(tables: Mapping[str, np.ndarray], rows: Sequence[str], columns: Sequenc
     width = 1.6 + len(tables) * max(2.6, (0.95 if numbers else 0.3) * len(columns))
     fig, axes = plt.subplots(1, len(tables), figsize=(width, 1.1 + 0.3 * len(rows)), sharey=True, squeeze=False)
     for ax, (title, table) in zip(axes[0], tables.items(), strict=True):
-        image = ax.imshow(table, vmin=low, vmax=high, aspect="auto")
-        ax.set_xticks(range(len(columns)), columns, rotation=0 if numbers else 90, fontsize=8.5)
-        ax.set_yticks(range(len(rows)), rows, fontsize=8.5)
+        image = draw_heatmap(
+            ax, table, rows, columns, fontsize=8.5, numbers=numbers, turned=not numbers, vmin=low, vmax=high
+        )
         ax.set_title(title)
-        ax.grid(False)
-        ax.spines[:].set_visible(False)
-        for (r, c), value in np.ndenumerate(table) if numbers else ():
-            dark = (value - low) / (high - low) < 0.55  # background
-            ax.text(c, r, f"{value:.2f}", ha="center", va="center", fontsize=8.5, color="white" if dark else INK)
     fig.colorbar(image, ax=axes[0].tolist(), label=label, shrink=0.9)
-    plt.close(fig)
     return fig
 
 
-def asking(tokens: Sequence[str], weights: Mapping[str, Sequence[float]]) -> Figure:
-    """Cross-attention as lines: each view (name -> one weight per token) asks the words; thick lines are strong.
+@figure
+def cross_attention_diagram(tokens: Sequence[str], weights: Mapping[str, Sequence[float]]) -> Figure:
+    """Cross-attention as lines from each view (name -> one weight per token) to the tokens; width shows the weight.
 
-    The views have the colours of `PICTURE` and `TEXT`, in this order.
+    The views have the colours `PICTURE` and `TEXT`, in this order.
     """
     for name, each in weights.items():
         if len(each) != len(tokens):
@@ -193,20 +182,20 @@ def asking(tokens: Sequence[str], weights: Mapping[str, Sequence[float]]) -> Fig
         _box(ax, middle - 1.6, 2.3, 3.2, 0.6, f"{name}, aligned")
         ax.add_patch(FancyArrowPatch((middle, 2.92), (middle, 3.5), color=INK, **_ARROW))
         _write(ax, middle, 3.72, f"{name}, fused", size=10, colour=colour, weight="bold")
-    plt.close(fig)
     return fig
 
 
-def attention(
+@figure
+def attention_maps(
     panels: Sequence[tuple[str, np.ndarray, Sequence[str]]],
     rows: Sequence[str],
     marked: Sequence[Sequence[bool]] | None = None,
 ) -> Figure:
-    """Where each row (a head of a view) looks: one panel per item, one column per token.
+    """Attention weights of each row (a head of a view) over the tokens: one panel per item, one column per token.
 
     Args:
-        panels: (title, weights (r, L), L tokens); weights of a row add up to 1.
-        marked: per panel L booleans: tokens to print in bold.
+        panels: (title, weights (r, L), L tokens); weights of a row sum to 1.
+        marked: per panel L booleans: tokens in bold.
     """
     for title, weights, tokens in panels:
         if np.shape(weights) != (len(rows), len(tokens)):
@@ -215,23 +204,25 @@ def attention(
     highest = max(float(np.max(weights)) for _, weights, _ in panels)
     for i, (title, weights, tokens) in enumerate(panels):
         ax = axes[i, 0]
-        image = ax.imshow(weights, vmin=0, vmax=highest, aspect="auto", cmap="Blues")
-        ax.set_xticks(range(len(tokens)), [drawable(t) for t in tokens], rotation=90, fontsize=8, parse_math=False)
-        ax.set_yticks(range(len(rows)), rows, fontsize=8)
+        image = draw_heatmap(ax, weights, rows, (), fontsize=8, turned=True, cmap="Blues", vmin=0, vmax=highest)
+        ax.set_xticks(np.arange(len(tokens)) + 0.5, [drawable(t) for t in tokens], parse_math=False)
         ax.set_title(drawable(title), fontsize=9.5, parse_math=False)
-        ax.grid(False)
+        ax.spines[["left", "bottom"]].set_visible(True)
         for bold, tick in zip(marked[i] if marked else (), ax.get_xticklabels(), strict=False):
             if bold:
                 tick.set(fontweight="bold", color=FINE)
     fig.colorbar(image, ax=axes[:, 0].tolist(), label="attention weight", shrink=0.7, pad=0.01)
-    plt.close(fig)
     return fig
 
 
-def sweep(x: Sequence[float], panels: Mapping[str, Mapping[str, Sequence[float]]], xlabel: str, at: float) -> Figure:
-    """How measures change with a setting (logarithmic axis); one panel per y-label, one line per name.
+@figure
+def setting_curves(
+    x: Sequence[float], panels: Mapping[str, Mapping[str, Sequence[float]]], xlabel: str, at: float
+) -> Figure:
+    """How metrics change with a setting (logarithmic axis); one panel per metric, one line per name.
 
     Args:
+        x: values of the setting; panels: metric -> name -> one value each.
         at: the value that is used elsewhere, shown as a vertical line.
     """
     fig, axes = plt.subplots(1, len(panels), figsize=(3.4 * len(panels), 3.2), squeeze=False)
@@ -245,7 +236,6 @@ def sweep(x: Sequence[float], panels: Mapping[str, Mapping[str, Sequence[float]]
         ax.set(xlabel=xlabel, ylabel=ylabel)
         if len(curves) > 1:
             ax.legend(fontsize=8)
-    plt.close(fig)
     return fig
 
 
@@ -255,7 +245,7 @@ def _some_words(text: str, most: int) -> list[str]:
 
 
 def _card_lines(note: Mapping[str, str], width: int, most: int) -> list[tuple[str, str]]:
-    """Lines of a card: (heading, "") or ("", text)."""
+    """Lines of a card, each as (heading, "") or ("", text)."""
     lines: list[tuple[str, str]] = []
     for heading, text in note.items():
         wrapped = textwrap.wrap(text, width, max_lines=most, placeholder=" …")
@@ -276,13 +266,3 @@ def _write(
         x, y, drawable(text), ha=align, va="center", fontsize=size, color=colour,
         fontweight="bold" if bold else weight, parse_math=False,
     )  # fmt: skip
-
-
-def drawable(text: str) -> str:
-    """The text with a box for each character that the font lacks (matplotlib would warn of each)."""
-    return "".join(c if ord(c) in _characters() else "□" for c in text)
-
-
-@cache
-def _characters() -> frozenset[int]:
-    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())

@@ -1,20 +1,20 @@
-"""Plots of results: the road from popularity to the ceiling, what each piece adds, and for whom."""
+"""Plots of results: scores between a baseline and a ceiling, differences, scores by group, training curves."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
-import numpy as np
 from matplotlib.figure import Figure
 
-from dmesr_core.plots.style import FAINT, INK, look
+from dmesr_core.plots.bars import draw_grouped_bars
+from dmesr_core.plots.intervals import Interval, draw_differences, draw_interval
+from dmesr_core.plots.style import FAINT, INK, figure, look
 
-Interval = tuple[float, float, float]  # mean, low, high
 
-
-def road(scores: Mapping[str, Interval], start: str, end: str, metric: str) -> Figure:
-    """Every model on the road from the score of `start` (0%) to that of `end` (100%), best at the top.
+@figure
+def normalised_scores(scores: Mapping[str, Interval], start: str, end: str, metric: str) -> Figure:
+    """Scores of all models, also as a share of the way from `start` (0%) to `end` (100%); best at the top.
 
     Args:
         scores: name -> (mean, low, high) of `metric`; `start` and `end` are two of the names.
@@ -24,8 +24,8 @@ def road(scores: Mapping[str, Interval], start: str, end: str, metric: str) -> F
     fig, ax = plt.subplots(figsize=(6.4, 0.42 * len(names) + 1.4))
     ax.barh(range(len(names)), [scores[n][0] - low for n in names], left=low, color=FAINT, height=0.5)
     for y, name in enumerate(names):
-        mean, below, above = scores[name]
-        ax.errorbar(mean, y, xerr=[[mean - below], [above - mean]], fmt=look(0).marker, color=look(0).colour, capsize=3)
+        mean, _, above = scores[name]
+        draw_interval(ax, y, scores[name])
         share = (mean - low) / (high - low) if high > low else float("nan")
         ax.annotate(
             f"{share:.0%}", (above, y), xytext=(6, 0), textcoords="offset points", va="center", color=INK, fontsize=9
@@ -36,31 +36,23 @@ def road(scores: Mapping[str, Interval], start: str, end: str, metric: str) -> F
     ax.set_xlabel(f"{metric}, with 95% interval; at the right: share of the road from {start} to {end}")
     ax.margins(x=0.12)
     ax.grid(axis="y", visible=False)
-    plt.close(fig)
     return fig
 
 
-def gains(differences: Mapping[str, Interval], against: str, metric: str) -> Figure:
-    """What each variant gains or loses against `against`: paired differences with intervals, in the order given."""
+@figure
+def paired_differences(differences: Mapping[str, Interval], against: str, metric: str) -> Figure:
+    """Difference of each variant to `against`, with its interval, in the order given."""
     names = list(differences)[::-1]
     fig, ax = plt.subplots(figsize=(6.4, 0.4 * len(names) + 1.2))
-    ax.axvline(0, color=INK, lw=1)
-    for y, name in enumerate(names):
-        mean, low, high = differences[name]
-        clear = low > 0 or high < 0  # filled where the interval leaves zero out
-        ax.errorbar(
-            mean, y, xerr=[[mean - low], [high - mean]], fmt=look(0).marker, color=look(0).colour, capsize=3,
-            markerfacecolor=look(0).colour if clear else "white", markersize=7,
-        )  # fmt: skip
+    draw_differences(ax, [differences[name] for name in names])
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(-0.6, len(names) - 0.4)
     ax.set_xlabel(f"difference in {metric} to {against}, with 95% interval (hollow: zero is inside)")
-    ax.grid(axis="y", visible=False)
-    plt.close(fig)
     return fig
 
 
-def by_group(scores: Mapping[str, Mapping[str, Interval]], metric: str, sizes: Mapping[str, int]) -> Figure:
+@figure
+def scores_by_group(scores: Mapping[str, Mapping[str, Interval]], metric: str, sizes: Mapping[str, int]) -> Figure:
     """Bars per group of cases, one per model.
 
     Args:
@@ -68,23 +60,17 @@ def by_group(scores: Mapping[str, Mapping[str, Interval]], metric: str, sizes: M
     """
     models, groups = list(scores), list(sizes)
     fig, ax = plt.subplots(figsize=(6.4, 3.4))
-    width = 0.8 / len(models)
-    for i, model in enumerate(models):
-        x = np.arange(len(groups)) + (i - (len(models) - 1) / 2) * width
-        mean, low, high = np.array([scores[model][g] for g in groups], dtype=float).T
-        style = look(i)
-        ax.bar(x, mean, width * 0.92, color=style.colour, hatch=style.hatch, edgecolor="white", label=model)
-        ax.errorbar(x, mean, yerr=[mean - low, high - mean], fmt="none", ecolor=INK, capsize=2, lw=1)
+    means = {model: [scores[model][g][0] for g in groups] for model in models}
+    draw_grouped_bars(ax, means, {model: [scores[model][g][1:] for g in groups] for model in models})
     ax.set_xticks(range(len(groups)), [f"{g}\n{sizes[g]:,} cases" for g in groups])
     ax.set_ylabel(metric)
-    ax.grid(axis="x", visible=False)
     ax.legend(ncols=min(len(models), 4), loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0)
-    plt.close(fig)
     return fig
 
 
-def training(curves: Mapping[str, Sequence[Sequence[float]]], ylabel: str) -> Figure:
-    """One line per run and epoch; runs of one model share a look."""
+@figure
+def training_curves(curves: Mapping[str, Sequence[Sequence[float]]], ylabel: str) -> Figure:
+    """One line per run, one point per epoch; runs of one model have the same colour and marker."""
     fig, ax = plt.subplots()
     for i, (name, runs) in enumerate(curves.items()):
         style = look(i)
@@ -98,5 +84,4 @@ def training(curves: Mapping[str, Sequence[Sequence[float]]], ylabel: str) -> Fi
     ax.set_xlabel("epoch")
     ax.set_ylabel(ylabel)
     ax.legend()
-    plt.close(fig)
     return fig

@@ -1,4 +1,4 @@
-"""Plots of measured speed: ratios with their spread, on a scale where twice and half are equally far from one."""
+"""Plots of measured speed: ratios with their ranges, on a logarithmic axis."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from dmesr_core.errors import DataError
-from dmesr_core.plots.style import FAINT, INK, look
+from dmesr_core.plots.intervals import Interval, draw_interval
+from dmesr_core.plots.style import FAINT, INK, figure, look
 
-Spread = tuple[float, float, float]  # median, lowest, highest
 
-
-def ratios(found: Mapping[str, Mapping[str, Spread]], words: str, aims: Mapping[str, float] | None = None) -> Figure:
-    """One band per thing that was measured, one marker per opponent: median and range of the ratios, on a log scale.
+@figure
+def ratios(found: Mapping[str, Mapping[str, Interval]], words: str, aims: Mapping[str, float] | None = None) -> Figure:
+    """Median and range of ratios: one band per measurement, one marker per opponent.
 
     Args:
-        found: what -> against whom -> (median, lowest, highest), all above 0; words: what stands below the scale.
-        aims: what -> the ratio that was to be reached, drawn as a bar across the band.
+        found: measurement -> opponent -> (median, lowest, highest), all above 0; words: label of the axis.
+        aims: measurement -> target ratio, drawn as a bar across the band.
 
     Raises:
         DataError: nothing to draw, or a ratio that is not above 0.
@@ -31,16 +31,15 @@ def ratios(found: Mapping[str, Mapping[str, Spread]], words: str, aims: Mapping[
     fig, ax = plt.subplots(figsize=(6.8, 0.24 * (places[-1][-1] + 1) + 1.4))
     ax.set_xscale("log", base=2)
     every = [x for band in found.values() for spread in band.values() for x in spread]
-    if max(every) < 4 * min(every):  # powers of two would leave it with a tick or two
+    if max(every) < 4 * min(every):  # powers of two would be one or two ticks
         ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     ax.axvline(1, color=INK, lw=1)
     for (what, band), rows in zip(found.items(), places, strict=True):
         aim = (aims or {}).get(what)
         if aim is not None:
             ax.vlines(aim, rows[0] - 0.7, rows[-1] + 0.7, color=FAINT, lw=4, zorder=0)
-        for (name, (median, low, high)), y in zip(band.items(), rows, strict=True):
-            own = look(opponents.index(name))
-            ax.errorbar(median, y, xerr=[[median - low], [high - median]], fmt=own.marker, color=own.colour, capsize=3)
+        for (name, spread), y in zip(band.items(), rows, strict=True):
+            draw_interval(ax, y, spread, look(opponents.index(name)))
     handles = [plt.Line2D([], [], color=look(i).colour, marker=look(i).marker, ls="") for i in range(len(opponents))]
     labels = list(opponents)
     if any(what in (aims or {}) for what in found):
@@ -53,12 +52,11 @@ def ratios(found: Mapping[str, Mapping[str, Spread]], words: str, aims: Mapping[
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel(words)
     ax.grid(axis="y", visible=False)
-    plt.close(fig)
     return fig
 
 
 def _places(sizes: Sequence[int]) -> list[list[float]]:
-    """Heights of the markers of each band, with a gap between bands."""
+    """y coordinates of the markers of each band, with a gap between bands."""
     out, y = [], 0.0
     for size in sizes:
         out.append([y + k for k in range(size)])

@@ -1,25 +1,33 @@
-"""Every plot of the book, in one style: calm, colour-blind safe, and readable without colour.
+"""The style of every plot: calm, colour-blind safe, and readable without colour.
 
-A function here takes plain arrays and texts, draws on a new figure, and returns it. Colours are those of Okabe and Ito
-(2008), in an order whose neighbours also differ in grey; each comes with its own marker and hatch.
+A plot is a function with the decorator `figure`: it takes plain arrays and texts, draws on a new figure and returns it.
+Colours are those of Okabe and Ito (2008), in an order whose first four neighbours also differ in grey; each comes with
+its own marker and hatch. Seaborn draws in this style too: it reads matplotlib's settings, the colour cycle included.
 """
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ParamSpec
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 
 
 @dataclass(frozen=True)
 class Look:
-    """How one series is told from the others, three times over."""
+    """How one series differs from the others: by colour, marker and hatch."""
 
-    colour: str  # for a screen
-    marker: str  # for points and lines, without colour
-    hatch: str  # for bars, without colour
+    colour: str
+    marker: str  # of points and lines
+    hatch: str  # of bars
 
 
 LOOKS = (
@@ -33,12 +41,13 @@ LOOKS = (
     Look("#4D4D4D", "*", "oo"),  # grey
 )
 INK = "#2B2B2B"  # text and lines
-FAINT = "#C9C9C9"  # grids and what is only there for comparison
+FAINT = "#C9C9C9"  # grids and other things in the background
 
 # The two views and the words keep their colour through the whole book.
 PICTURE, TEXT, FINE = LOOKS[0].colour, LOOKS[1].colour, LOOKS[2].colour
 
 _STYLE: Any = {  # by matplotlib's names
+    "axes.prop_cycle": cycler(color=[each.colour for each in LOOKS]),  # seaborn's palette as well
     "figure.figsize": (6.4, 3.6),
     "figure.dpi": 110,
     "figure.constrained_layout.use": True,
@@ -64,12 +73,58 @@ _STYLE: Any = {  # by matplotlib's names
     "svg.hashsalt": "dmesr",  # the same figure gives the same file
 }
 
+called: set[str] = set()  # figure functions that this process called, as "results.py: training_curves"; for stamps
+_P = ParamSpec("_P")
+
 
 def look(i: int) -> Look:
     """The look of series number `i`; it repeats after eight."""
     return LOOKS[i % len(LOOKS)]
 
 
-def style() -> None:
-    """Set matplotlib's defaults to the style of the book."""
-    mpl.rcParams.update({**_STYLE, "axes.prop_cycle": cycler(color=[each.colour for each in LOOKS])})
+def apply_style() -> None:
+    """Set matplotlib's defaults, which are also seaborn's, to the style of the book."""
+    mpl.rcParams.update(_STYLE)
+
+
+def figure(draw: Callable[_P, Figure]) -> Callable[_P, Figure]:
+    """Decorator of a function that draws a figure.
+
+    The figure is in the style of the book, also where `apply_style` was not called. It is closed, so that a notebook
+    shows it once, as the value of the cell; a closed figure can still be shown, changed and saved. The call is noted
+    in `called`, so that an edit of the function reruns only the chapters that use it.
+    """
+    name = f"{draw.__module__.rpartition('.')[2]}.py: {draw.__name__}"
+
+    @functools.wraps(draw)
+    def drawn(*args: _P.args, **kwargs: _P.kwargs) -> Figure:
+        called.add(name)
+        applied = mpl.rcParams["svg.hashsalt"] == _STYLE["svg.hashsalt"]
+        before = set(plt.get_fignums())
+        try:
+            with nullcontext() if applied else mpl.rc_context(_STYLE):
+                return draw(*args, **kwargs)
+        finally:  # also after an error half-way
+            for number in set(plt.get_fignums()) - before:
+                plt.close(number)
+
+    return drawn
+
+
+def shared_legend(fig: Figure, axes: Iterable[Axes], loc: Any = "outside upper center", **legend: Any) -> None:
+    """One legend for several panels; a series that the first panel lacks is in it too."""
+    handles: dict[str, Any] = {}
+    for ax in axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    fig.legend(handles.values(), handles.keys(), loc=loc, **legend)
+
+
+def drawable(text: str) -> str:
+    """The text with a box for each character that the font lacks (matplotlib would warn of each)."""
+    return "".join(c if ord(c) in _characters() else "□" for c in text)
+
+
+@functools.cache
+def _characters() -> frozenset[int]:
+    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())

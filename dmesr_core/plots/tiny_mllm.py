@@ -1,4 +1,4 @@
-"""Plots of how the tiny MLLM learns: what it may see, and how its loss falls in two stages."""
+"""Plots of the training of the tiny MLLM: its data splits, and its loss in two stages."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from dmesr_core.errors import DataError
-from dmesr_core.plots.style import FAINT, INK, look
+from dmesr_core.plots.heatmap import draw_heatmap
+from dmesr_core.plots.style import FAINT, INK, figure, look
 
 _SHADES = ("#E6E6E6", look(1).colour, INK)  # also three steps of grey
 
 
+@figure
 def split_map(
     panels: Mapping[str, np.ndarray], rows: Sequence[str], columns: Sequence[str], splits: Sequence[str]
 ) -> Figure:
-    """One panel per title, one square per combination, shaded by the split that it belongs to.
+    """One square per combination of a row and a column, shaded by its split; one panel per title.
 
     Args:
-        panels: title -> (rows, columns) numbers of splits; splits: their names, three at most.
+        panels: title -> (rows, columns) numbers of splits; splits: their names, at most three.
 
     Raises:
         DataError: a panel whose shape or numbers do not fit.
@@ -34,29 +36,26 @@ def split_map(
             raise DataError(f"panel {title!r} is {np.shape(numbers)}, wanted {(len(rows), len(columns))}")
         if np.min(numbers) < 0 or np.max(numbers) >= len(splits):
             raise DataError(f"panel {title!r} has a number that is none of the {len(splits)} splits")
-    fig, axes = plt.subplots(1, len(panels), figsize=(2.2 * len(panels) + 0.9, 3.3), sharey=True, squeeze=False)
+    size = (0.17 * len(columns) * len(panels) + 1.0, 0.17 * len(rows) + 1.3)
+    fig, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
     for ax, (title, numbers) in zip(axes[0], panels.items(), strict=True):
         colours = ListedColormap(list(_SHADES[: len(splits)]))
-        ax.pcolormesh(numbers, cmap=colours, vmin=-0.5, vmax=len(splits) - 0.5, edgecolors="white", linewidth=1)
-        ax.set_ylim(len(rows), 0)  # the first row at the top
-        ax.set_aspect("equal")
-        ax.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=90, fontsize=8)
-        ax.set_yticks(np.arange(len(rows)) + 0.5, rows, fontsize=8)
-        ax.tick_params(length=0)
-        ax.spines[:].set_visible(False)
-        ax.grid(False)
+        draw_heatmap(
+            ax, numbers, rows, columns, fontsize=8, turned=True, cmap=colours, vmin=-0.5, vmax=len(splits) - 0.5,
+            square=True, linewidths=1,
+        )  # fmt: skip
         ax.set_title(title, loc="left")
     keys = [Patch(facecolor=shade, label=name) for shade, name in zip(_SHADES, splits, strict=False)]
     fig.legend(handles=keys, loc="outside upper left", ncols=len(splits), fontsize=9)
-    plt.close(fig)
     return fig
 
 
-def stages(losses: Sequence[tuple[float, float, float]], titles: Mapping[int, str]) -> Figure:
+@figure
+def stage_losses(losses: Sequence[tuple[float, float, float]], titles: Mapping[int, str]) -> Figure:
     """The loss of each stage of a training, one panel per stage, on a logarithmic axis.
 
     Args:
-        losses: (stage, step, loss in nats) in the order of training; titles: stage -> title of its panel.
+        losses: (stage, step, loss in nats) in order of training; titles: stage -> title of its panel.
 
     Raises:
         DataError: a stage without losses.
@@ -74,5 +73,4 @@ def stages(losses: Sequence[tuple[float, float, float]], titles: Mapping[int, st
         ax.set(xlabel="step", ylabel="training loss (nats)")
         ax.set_title(title, loc="left")
         ax.grid(True, which="minor", color=FAINT, linewidth=0.3)
-    plt.close(fig)
     return fig

@@ -196,7 +196,7 @@ def test_a_row_says_where_and_when_it_was_measured_and_every_framework_runs_on_t
         return argparse.Namespace(returncode=0)
 
     [first, *_] = bench_peers.plan(options_for("--repeats", "1", "--peers", "ours", "--threads", "3"))
-    monkeypatch.setattr(bench_peers, "commit", lambda: "abc")
+    monkeypatch.setattr(bench_peers, "commit", lambda *_: "abc")
     monkeypatch.setattr(bench_peers.subprocess, "run", run)
     found = bench_peers.execute(first, 3)
     assert found["machine"]["cores"] and found["date"][:2] == "20" and found["threads"] == 3

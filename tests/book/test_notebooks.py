@@ -1,12 +1,14 @@
-"""What a chapter's notebook must look like, before and after it runs."""
+"""Checks of a chapter's notebook, before and after it runs."""
 
 from __future__ import annotations
 
+import nbformat
 import pytest
-from helpers.mini_book import PARAMETERS, code, notebook
+from helpers.mini_book import PARAMETERS, code, notebook, runs_last
 from nbformat import v4
 
 from dmesr_core.book.notebooks import check_executed, check_parameters, first_line, parameters, read_value
+from dmesr_core.book.notebooks import runs_last as asks_to_run_last
 from dmesr_core.errors import BookError, SettingsError
 
 KNOWN = {"profile": "cpu", "seed": 0, "rate": 0.1, "train": False, "anything": None}
@@ -111,3 +113,9 @@ def test_first_line():
     assert first_line("\n\n  a = 1\nb = 2") == "a = 1"
     assert first_line("") == "empty"
     assert len(first_line("x" * 100)) == 60
+
+
+def test_a_notebook_may_ask_to_run_last(tmp_path):
+    nbformat.write(notebook(), tmp_path / "a.ipynb")
+    nbformat.write(runs_last(notebook()), tmp_path / "b.ipynb")
+    assert [asks_to_run_last(tmp_path / f"{name}.ipynb") for name in "ab"] == [False, True]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from helpers.mini_book import FINISH, book, code, notebook
+from helpers.mini_book import FINISH, book, code, notebook, runs_last
 
 from dmesr_core.book import runner, stamps
 from dmesr_core.book.runner import RunSettings, run_book
@@ -57,6 +57,7 @@ def test_a_book_runs_once_and_then_only_what_changed(tmp_path, monkeypatch):
     assert "errors.py" in record["modules"]
     assert "train.py" not in record["modules"]
     assert {"seconds", "versions", "device", "commit", "started"} <= set(record)
+    assert "provenance.py" not in record["modules"]  # loaded by the runner's last cell only
 
     assert run(root) == (0, ["[1/2] first: up to date", "[2/2] second: up to date"])
 
@@ -64,6 +65,52 @@ def test_a_book_runs_once_and_then_only_what_changed(tmp_path, monkeypatch):
     monkeypatch.setattr(stamps, "package_hashes", lambda: {**hashes, "errors.py": "new"})
     assert runner.stale(root / "book" / "first.ipynb", RunSettings(root, "smoke")) == "dmesr_core/errors.py changed"
     assert runner.stale(root / "book" / "second.ipynb", RunSettings(root, "smoke")) == ""
+
+
+STATUS = "from dmesr_core.book.chapter import run_records\nprint([run['chapter'] for run in run_records()])"
+
+
+def test_a_chapter_that_reads_the_records_of_others_runs_last_and_only_when_one_of_them_ran(tmp_path):
+    chapters = {"first": notebook("a = 1", FINISH), "status": runs_last(notebook(STATUS, FINISH))}
+    root = book(tmp_path, **chapters, after=notebook("c = 3", FINISH))
+    ran, lines = run(root)
+    assert (ran, [line for line in lines if "running" in line][-1]) == (3, "[3/3] status: running (never run)")
+    executed = tmp_path / "_build" / "executed" / "smoke"
+    assert nbformat.read(executed / "status.ipynb", as_version=4).cells[3].outputs[0].text == "['first', 'after']\n"
+    assert run(root)[0] == 0
+
+    book(tmp_path, **chapters, after=notebook("c = 4", FINISH))
+    ran, lines = run(root)
+    assert (ran, lines[0]) == (2, "[1/3] first: up to date")
+    assert lines[-2] == "[3/3] status: running (after.stamp.json changed)"
+    assert run(root)[0] == 0
+
+
+def test_a_chapter_that_reads_the_records_of_others_must_say_so(tmp_path):
+    root = book(tmp_path, first=notebook("a = 1", FINISH), status=notebook(STATUS, FINISH))
+    with pytest.raises(BookError, match=r'status reads the run records .* add \{"dmesr": \{"runs": "last"\}\}'):
+        run(root)
+
+
+def test_a_changed_figure_function_reruns_only_the_chapters_that_called_it(tmp_path, monkeypatch):
+    draw = "from dmesr_core.plots import results\n"
+    root = book(
+        tmp_path,
+        curves=notebook(draw + "results.training_curves({'a': [[0.1, 0.2]]}, 'score');", FINISH),
+        differences=notebook(draw + "results.paired_differences({'a': (1, 0, 2)}, 'b', 'score');", FINISH),
+    )
+    run(root)
+    hashes = stamps.package_hashes()
+
+    def stale_after(changed):
+        monkeypatch.setattr(stamps, "package_hashes", lambda: {**hashes, changed: "new"})
+        paths = [root / "book" / f"{name}.ipynb" for name in ("curves", "differences")]
+        return {path.stem: reason for path in paths if (reason := runner.stale(path, RunSettings(root, "smoke")))}
+
+    name = "plots/results.py: training_curves"
+    assert stale_after(name) == {"curves": f"dmesr_core/{name} changed"}
+    assert set(stale_after("plots/results.py")) == {"curves", "differences"}  # a helper of both
+    assert stale_after("plots/results.py: scores_by_group") == {}
 
 
 def test_a_failure_names_chapter_cell_and_message_and_keeps_what_ran_before(tmp_path):

@@ -8,7 +8,7 @@ import nbformat
 from nbformat import v4
 
 PARAMETERS = 'profile = "cpu"\ndata = "bazaar"\ndata_dir = ""\nmllm = "tiny"\nseed = 0'
-# What `chapter.finish()` does for the runner, without importing anything heavy.
+# Writes the numbers as `chapter.finish()` does, without importing anything heavy.
 FINISH = 'import os, pathlib\n_ = pathlib.Path(os.environ["DMESR_NUMBERS"]).write_text("{}")'
 
 
@@ -27,6 +27,12 @@ def notebook(*cells: str | nbformat.NotebookNode, parameters: str | None = PARAM
     nb.cells += [code(cell) if isinstance(cell, str) else cell for cell in cells]
     for number, cell in enumerate(nb.cells):
         cell.id = f"cell-{number}"
+    return nb
+
+
+def runs_last(nb: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The notebook, marked to run after all others."""
+    nb.metadata["dmesr"] = {"runs": "last"}
     return nb
 
 

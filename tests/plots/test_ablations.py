@@ -1,4 +1,4 @@
-"""Plots of what carries a gain draw what they are given."""
+"""Plots of ablations draw what they are given."""
 
 import numpy as np
 import pytest
@@ -14,18 +14,19 @@ def texts(items):
     return [t.get_text() for t in items]
 
 
-def test_parts_have_a_dot_where_a_variant_has_them():
-    fig = ablations.parts({"whole": ["eye", "ear"], "deaf": ["eye"]}, ["eye", "ear"])
+def test_a_component_has_a_full_dot_where_a_variant_has_it():
+    fig = ablations.component_table({"whole": ["eye", "ear"], "deaf": ["eye"]}, ["eye", "ear"])
     (ax,) = fig.axes
     full = [line for line in ax.lines if line.get_markerfacecolor() == look(0).colour]
     assert [list(line.get_xdata()) for line in full] == [[0, 1], [0]]
     assert texts(ax.get_yticklabels()) == ["whole", "deaf"]
     with pytest.raises(DataError, match="nose"):
-        ablations.parts({"whole": ["nose"]}, ["eye"])
+        ablations.component_table({"whole": ["nose"]}, ["eye"])
 
 
-def test_gains_stand_beside_their_parts_and_are_filled_where_zero_is_outside():
-    fig = ablations.parts({"whole": ["eye"], "a": [], "b": ["eye"]}, ["eye"], {"a": UP, "b": OPEN}, "difference")
+def test_differences_stand_beside_the_components_and_are_filled_where_zero_is_outside():
+    rows = {"whole": ["eye"], "a": [], "b": ["eye"]}
+    fig = ablations.component_table(rows, ["eye"], {"a": UP, "b": OPEN}, "difference")
     left, right = fig.axes
     lines = [c.lines[0] for c in right.containers]
     assert [line.get_ydata()[0] for line in lines] == [1, 2]
@@ -44,8 +45,8 @@ def test_settings_stand_in_order_with_the_default_marked():
         ablations.sensitivity({}, {}, "")
 
 
-def test_amounts_run_along_a_logarithmic_axis_from_zero():
-    (ax,) = ablations.amounts({"ID only": {100: UP, 400: OPEN}, "DMESR": {100: UP}}, "shoppers", "NDCG@10").axes
+def test_the_amount_of_data_runs_along_a_logarithmic_axis_from_zero():
+    (ax,) = ablations.data_efficiency({"ID only": {100: UP, 400: OPEN}, "DMESR": {100: UP}}, "shoppers", "NDCG@10").axes
     assert ax.get_xscale() == "log"
     assert ax.get_ylim()[0] == 0
     assert texts(ax.get_legend().get_texts()) == ["ID only", "DMESR"]
@@ -55,15 +56,16 @@ def test_amounts_run_along_a_logarithmic_axis_from_zero():
 def test_facts_are_shown_group_by_group():
     nothing = {"colour": 0.0, "series": 0.0, "category": 0.25}
     table = {"DMESR": {"colour": 0.9, "series": 0.1, "category": 1.0}, "ID only": nothing}
-    fig = ablations.recovered({"known": table}, {"seen": ["colour"], "read": ["series"], "both": ["category"]})
+    fig = ablations.probe_heatmaps({"known": table}, {"seen": ["colour"], "read": ["series"], "both": ["category"]})
     ax = fig.axes[0]
     assert texts(ax.get_yticklabels()) == ["colour", "series", "category"]
-    np.testing.assert_allclose(ax.images[0].get_array(), [[0.9, 0], [0.1, 0], [1, 0.25]])
+    np.testing.assert_allclose(ax.collections[0].get_array(), [[0.9, 0], [0.1, 0], [1, 0.25]])
     assert {"seen", "read", "both", "0.25"} <= set(texts(ax.texts))
 
 
 def test_shares_add_up_and_name_the_number_of_cases():
-    fig = ablations.shares({"right": {"taste": 0.7, "luck": 0.3}, "wrong": {"luck": 1.0}}, {"right": 1200, "wrong": 3})
+    rows = {"right": {"taste": 0.7, "luck": 0.3}, "wrong": {"luck": 1.0}}
+    fig = ablations.stacked_shares(rows, {"right": 1200, "wrong": 3})
     (ax,) = fig.axes
     assert texts(ax.get_yticklabels()) == ["right\n1,200 cases", "wrong\n3 cases"]
     ends = [max(p.get_x() + p.get_width() for p in ax.patches if abs(p.get_y() + 0.33 - y) < 0.1) for y in (0, 1)]
@@ -73,9 +75,9 @@ def test_shares_add_up_and_name_the_number_of_cases():
 
 def test_quality_never_falls_with_time():
     runs = [(np.array([1.0, 2.0, 3.0]), np.array([0.1, 0.3, 0.2]))]
-    fig = ablations.against_time({"Bazaar": {"ce": runs}, "Beauty": {"bce": runs, "ce": runs}}, "NDCG@10")
+    fig = ablations.score_over_time({"Bazaar": {"ce": runs}, "Beauty": {"bce": runs, "ce": runs}}, "NDCG@10")
     assert fig.axes[0].lines[0].get_ydata().tolist() == [0.1, 0.3, 0.3]
     assert fig.axes[1].lines[0].get_color() == look(1).colour  # a name looks alike in all panels
     assert texts(fig.legends[0].get_texts()) == ["ce", "bce"]
     with pytest.raises(DataError, match="nothing to draw"):
-        ablations.against_time({}, "NDCG@10")
+        ablations.score_over_time({}, "NDCG@10")

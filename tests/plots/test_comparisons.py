@@ -1,4 +1,4 @@
-"""Plots of many comparisons draw what they are given, and name everything once."""
+"""Plots of comparisons draw what they are given, and name everything once."""
 
 import numpy as np
 import pytest
@@ -51,19 +51,19 @@ def test_a_model_missing_in_the_first_panel_is_in_the_legend_with_its_own_look()
     assert fig.axes[1].containers[0].lines[0].get_color() == look(1).colour
 
 
-def test_gains_are_filled_where_zero_is_outside():
+def test_differences_are_hollow_where_the_interval_contains_zero():
     cells = {"Bazaar": {"SASRec": {"over a": (0.02, 0.01, 0.03), "over b": (0.01, -0.01, 0.03)}}}
-    fig = comparisons.gains(cells, "NDCG@10")
+    fig = comparisons.paired_differences(cells, "NDCG@10")
     faces = [c.lines[0].get_markerfacecolor() for c in fig.axes[0].containers]
     assert faces == [look(0).colour, "white"]
     assert "hollow" in fig.legends[0].get_title().get_text()
-    worse = comparisons.gains({"Bazaar": {"SASRec": {"over a": (-0.02, -0.03, -0.01)}}}, "NDCG@10")
+    worse = comparisons.paired_differences({"Bazaar": {"SASRec": {"over a": (-0.02, -0.03, -0.01)}}}, "NDCG@10")
     assert worse.axes[0].containers[0].lines[0].get_markerfacecolor() == look(0).colour
 
 
 def test_two_protocols_join_the_pairs_that_change_order():
     points = {"ID only + SASRec": (0.1, 0.5), "ID only + GRU4Rec": (0.2, 0.4), "DMESR + SASRec": (0.3, 0.6)}
-    fig = comparisons.two_protocols({"Bazaar": points}, "NDCG@10", "101 items compete")
+    fig = comparisons.protocol_comparison({"Bazaar": points}, "NDCG@10", "101 items compete")
     ax = fig.axes[0]
     assert "1 of 3 pairs" in title(ax)
     joined = [line for line in ax.lines if line.get_linestyle() == "-"]
@@ -72,24 +72,24 @@ def test_two_protocols_join_the_pairs_that_change_order():
     assert "101 items" in ax.get_ylabel()
 
 
-def test_ties_are_no_change_of_order():
-    assert comparisons.changes_of_order([(1, 1), (1, 2), (2, 1), (0, 3)]) == [(0, 3), (1, 2), (1, 3), (2, 3)]
-    assert comparisons.changes_of_order([]) == []
+def test_ties_are_not_discordant():
+    assert comparisons.discordant_pairs([(1, 1), (1, 2), (2, 1), (0, 3)]) == [(0, 3), (1, 2), (1, 3), (2, 3)]
+    assert comparisons.discordant_pairs([]) == []
 
 
 def test_a_sampled_hit_depends_on_how_many_are_drawn():
-    chance = comparisons.chance_of_hit
+    chance = comparisons.sampled_hit_probability
     assert chance(np.array([10, 11]), 100, 10, 99).tolist() == [1, 0]  # all are drawn: the full ranking
     assert chance(np.array([1, 10]), 1000, 10, 100).tolist() == [1, 1]
     assert chance(np.array([3]), 5, 1, 2)[0] == pytest.approx(1 / 6)  # two of four, both below: 1 of 6 pairs
-    fig = comparisons.what_counts(1000, 10, 100)
+    fig = comparisons.hit_probabilities(1000, 10, 100)
     full, sampled = (line.get_ydata() for line in fig.axes[0].lines)
     assert full.sum() < sampled.sum()
     assert fig.axes[0].get_xscale() == "log"
 
 
 def test_ranks_run_from_the_best_and_show_the_critical_difference():
-    fig = comparisons.ranks({"b": (2.5, 2, 3), "a": (1.2, 1, 1.5)}, 1.4, "two data sets")
+    fig = comparisons.average_ranks({"b": (2.5, 2, 3), "a": (1.2, 1, 1.5)}, 1.4, "two data sets")
     ax = fig.axes[0]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
     assert [0.0, 0.0] in [list(line.get_ydata()) for line in ax.lines]
@@ -100,4 +100,4 @@ def test_ranks_run_from_the_best_and_show_the_critical_difference():
 
 def test_nothing_to_draw_is_refused():
     with pytest.raises(DataError, match="nothing to draw"):
-        comparisons.gains({}, "NDCG@10")
+        comparisons.paired_differences({}, "NDCG@10")

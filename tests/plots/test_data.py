@@ -10,20 +10,9 @@ from PIL import Image
 from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.plots import data
-from dmesr_core.plots import style as style_module
 from dmesr_core.plots.data import Tile
 
 RED = Image.new("RGB", (40, 60), (200, 20, 20))
-
-
-@pytest.fixture(autouse=True)
-def style():
-    with plt.rc_context():
-        style_module.style()
-        yield
-    left_open = plt.get_fignums()
-    plt.close("all")
-    assert not left_open, "a figure is left open: a notebook would show it twice"
 
 
 def words(fig: Figure) -> list[str]:
@@ -34,10 +23,10 @@ def pictures(fig: Figure) -> list[np.ndarray]:
     return [image.get_array() for ax in fig.axes for image in ax.images]
 
 
-def test_strips_draw_every_picture_with_its_words_below_its_heading(tmp_path):
+def test_picture_rows_draw_every_picture_with_its_words_below_its_heading(tmp_path):
     RED.save(tmp_path / "red.png")
     rows = [[Tile(RED, "a red thing"), Tile(tmp_path / "red.png", label="came next", mark="answer")], [Tile(RED)]]
-    fig = data.strips(rows, ["Anna", "Ben"])
+    fig = data.picture_rows(rows, ["Anna", "Ben"])
     assert len(pictures(fig)) == 3 and all((p[0, 0] == (200, 20, 20)).all() for p in pictures(fig))
     assert {"Anna", "Ben", "a red thing", "came next"} <= set(words(fig))
     boxes = [ax.get_position() for ax in fig.axes]
@@ -50,19 +39,19 @@ def test_strips_draw_every_picture_with_its_words_below_its_heading(tmp_path):
 
 def test_a_picture_that_is_lacking_or_broken_becomes_a_tile_that_says_so(tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"not a picture")
-    fig = data.strips([[Tile(None), Tile(tmp_path / "broken.jpg"), Tile(tmp_path / "nowhere.png")]])
+    fig = data.picture_rows([[Tile(None), Tile(tmp_path / "broken.jpg"), Tile(tmp_path / "nowhere.png")]])
     assert not pictures(fig)
     assert words(fig).count("no picture") == 1 and words(fig).count("cannot\nbe opened") == 2
 
 
 def test_a_picture_to_be_guessed_is_a_question_mark():
-    fig = data.strips([[Tile(RED), Tile(data.UNKNOWN)]])
+    fig = data.picture_rows([[Tile(RED), Tile(data.UNKNOWN)]])
     assert len(pictures(fig)) == 1 and "?" in words(fig) and "no picture" not in words(fig)
 
 
 def test_long_captions_are_cut_and_short_ones_are_not():
     long = "one two three four five six seven eight nine ten eleven twelve"
-    fig = data.strips([[Tile(RED, long), Tile(RED, "short")]], lines=2)
+    fig = data.picture_rows([[Tile(RED, long), Tile(RED, "short")]], lines=2)
     cut = next(w for w in words(fig) if w.startswith("one"))
     assert cut.count("\n") == 1 and cut.endswith("…") and "short" in words(fig)
 
@@ -76,10 +65,10 @@ def test_long_captions_are_cut_and_short_ones_are_not():
         ([[Tile(RED, mark="wrong")]], (), SettingsError, "unknown mark 'wrong'.*'answer'"),
     ],
 )
-def test_strips_refuse_what_they_cannot_draw(rows, headings, error, message):
+def test_picture_rows_refuse_what_they_cannot_draw(rows, headings, error, message):
     with pytest.raises(error, match=message):
-        data.strips(rows, headings)
-    plt.close("all")  # an error may come half way
+        data.picture_rows(rows, headings)
+    assert not plt.get_fignums()
 
 
 def test_a_grid_breaks_into_rows(make_catalogue):
@@ -111,11 +100,11 @@ def test_a_card_shows_picture_title_and_text_and_survives_extremes():
     assert "(no text)" in words(data.product_card(RED, "t", ""))
 
 
-def test_time_lines_put_each_event_into_its_part():
+def test_split_timelines_put_each_event_into_its_part():
     times = [np.array([0.0, 1.0, 5.0]), np.array([2.0, 3.0])]
     loo = [np.array(["train", "valid", "test"]), np.array(["train", "train"])]
     by_time = [np.array(["train", "train", "test"]), np.array(["train", "valid"])]
-    fig = data.time_lines(times, {"one": loo, "two": by_time}, {"two": [2.5, 4.0]})
+    fig = data.split_timelines(times, {"one": loo, "two": by_time}, {"two": [2.5, 4.0]})
     for ax, want in zip(fig.axes, ([(0, 0), (2, 1), (3, 1)], [(0, 0), (1, 0), (2, 1)]), strict=True):
         points = {c.get_label(): [tuple(p) for p in c.get_offsets()] for c in ax.collections if c.get_label() in
                   ("train", "valid", "test")}  # fmt: skip
@@ -145,8 +134,8 @@ def test_the_learning_curve_marks_the_epoch_that_stays():
     assert "nats" in left.get_ylabel() and right.get_ylabel() == "validation NDCG@10"
 
 
-def test_sampled_curves_end_in_the_full_ranking():
-    fig = data.sampled_curves([10, 100], {"a": [0.9, 0.5], "b": [0.8, 0.6]}, {"a": 0.1, "b": 0.2}, k=10)
+def test_sampled_hit_rates_end_in_the_full_ranking():
+    fig = data.sampled_hit_rates([10, 100], {"a": [0.9, 0.5], "b": [0.8, 0.6]}, {"a": 0.1, "b": 0.2}, k=10)
     ax = fig.axes[0]
     chance, *rest = ax.lines
     assert chance.get_ydata().tolist() == pytest.approx([10 / 11, 10 / 101])

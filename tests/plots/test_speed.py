@@ -1,4 +1,4 @@
-"""Figures of speed show each ratio with its range, and the aim where there is one."""
+"""Plots of speed show each ratio with its range, and the aim where there is one."""
 
 import pytest
 

@@ -1,19 +1,10 @@
-"""Figures of learning: they draw what they are given, and nothing else."""
+"""Plots of the tiny MLLM's training draw what they are given."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from dmesr_core.errors import DataError
 from dmesr_core.plots import tiny_mllm
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays_open():
-    yield
-    left = plt.get_fignums()
-    plt.close("all")
-    assert not left, "a figure that stays open is shown twice in a notebook"
 
 
 def labels(axis):
@@ -43,13 +34,13 @@ def test_split_map_names_a_panel_that_does_not_fit(numbers):
         tiny_mllm.split_map({"plain": numbers}, ["cup", "hat"], list("rgb"), ["a", "b", "c"])
 
 
-def test_stages_draws_each_stage_in_its_panel():
-    figure = tiny_mllm.stages([(1, 0, 4.0), (1, 9, 2.0), (2, 0, 8.0)], {1: "eyes", 2: "all"})
+def test_stage_losses_draw_each_stage_in_its_panel():
+    figure = tiny_mllm.stage_losses([(1, 0, 4.0), (1, 9, 2.0), (2, 0, 8.0)], {1: "eyes", 2: "all"})
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["eyes", "all"]
     assert figure.axes[0].lines[0].get_xydata().tolist() == [[1, 4], [10, 2]]
     assert figure.axes[1].lines[0].get_xydata().tolist() == [[1, 8]]
 
 
-def test_stages_wants_losses_of_each_stage():
+def test_stage_losses_want_losses_of_each_stage():
     with pytest.raises(DataError, match="stage 2"):
-        tiny_mllm.stages([(1, 0, 4.0)], {1: "eyes", 2: "all"})
+        tiny_mllm.stage_losses([(1, 0, 4.0)], {1: "eyes", 2: "all"})

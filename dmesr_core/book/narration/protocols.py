@@ -10,7 +10,7 @@ import numpy as np
 from dmesr_core.book.narration.verdicts import Difference, verdict
 from dmesr_core.experiments.contrasts import Interval, Order, contender_name
 from dmesr_core.experiments.study import BACKBONE_NAMES, DATA_TITLES, Cell, DataSplit
-from dmesr_core.plots.comparisons import changes_of_order
+from dmesr_core.plots.comparisons import discordant_pairs
 
 Means = Mapping[str, tuple[float, float]]  # contender -> its mean in the one and in the other case
 
@@ -27,7 +27,7 @@ class Reversal(NamedTuple):
 def order_changes(means: Means) -> list[tuple[str, str]]:
     """Pairs of contenders whose order differs between the two cases."""
     names = list(means)
-    return [(names[i], names[j]) for i, j in changes_of_order(list(means.values()))]
+    return [(names[i], names[j]) for i, j in discordant_pairs(list(means.values()))]
 
 
 def flips(means: Mapping[DataSplit, Means]) -> str:

@@ -1,0 +1,76 @@
+"""Files are written whole or not at all, and hashes change with what they stand for."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dmesr_core import files
+
+
+@pytest.mark.parametrize(("data", "content"), [(b"\x00\xff", b"\x00\xff"), ("é\n", "é\n".encode())])
+def test_bytes_and_texts_are_written_as_they_are(tmp_path, data, content):
+    files.write_atomically(tmp_path / "x", data)
+    assert (tmp_path / "x").read_bytes() == content
+    assert [f.name for f in tmp_path.iterdir()] == ["x"]
+
+
+def test_an_interrupted_write_keeps_the_old_content_and_leaves_nothing_behind(tmp_path, monkeypatch):
+    files.write_atomically(tmp_path / "x", "old")
+
+    def full(_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        files.write_atomically(tmp_path / "x", "new")
+    assert (tmp_path / "x").read_text() == "old"
+    assert [f.name for f in tmp_path.iterdir()] == ["x"]
+
+
+def test_json_is_written_for_people_and_holds_finite_numbers_only(tmp_path):
+    files.write_json(tmp_path / "x.json", {"a": [1, "é"]})
+    text = (tmp_path / "x.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {"a": [1, "é"]}
+    assert "é" in text and text.endswith("}\n")
+    with pytest.raises(ValueError):
+        files.write_json(tmp_path / "x.json", float("nan"))
+    assert (tmp_path / "x.json").read_text(encoding="utf-8") == text
+
+
+def test_a_digest_depends_on_values_types_and_shapes():
+    one = np.arange(4)
+    assert files.digest(one) == files.digest(np.arange(8)[:4])
+    others = [one + 1, one.astype(np.int32), one.reshape(2, 2), one.astype(float)]
+    assert len({files.digest(each) for each in [one, *others]}) == 5
+    assert files.digest(one, one) != files.digest(one)
+
+
+def test_a_file_hash_depends_on_the_content_only(tmp_path):
+    (tmp_path / "a").write_text("1")
+    (tmp_path / "b").write_text("1")
+    assert files.file_hash(tmp_path / "a") == files.file_hash(tmp_path / "b")
+    (tmp_path / "b").write_text("2")
+    assert files.file_hash(tmp_path / "a") != files.file_hash(tmp_path / "b")
+    assert files.file_hash(tmp_path / "c") == "missing"
+
+
+def test_a_folder_hash_changes_with_its_files(tmp_path):
+    (tmp_path / "a.csv").write_text("1")
+    before = files.folder_hash(tmp_path)
+    assert files.folder_hash(tmp_path) == before
+    os.utime(tmp_path / "a.csv", ns=(1, 1))
+    touched = files.folder_hash(tmp_path)
+    (tmp_path / "b.csv").write_text("2")
+    assert len({before, touched, files.folder_hash(tmp_path)}) == 3
+
+
+def test_the_cache_folder_is_that_of_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("DMESR_CACHE", str(tmp_path))
+    assert files.cache_dir() == tmp_path.resolve()
+    monkeypatch.delenv("DMESR_CACHE")
+    assert files.cache_dir() == Path("dmesr_cache").resolve()
