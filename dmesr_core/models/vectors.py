@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from scipy import sparse
 from torch import Tensor
 
+_DENSE = 2**25  # entries up to which a matrix is multiplied as a dense one, which is faster (128 MB of float32)
+
 
 def standardise(vectors: Tensor, items: np.ndarray | None = None) -> Tensor:
     """Zero mean, unit variance per column over the items (rows 1 …); row 0 stays zero. (N+1, F)
@@ -45,11 +47,15 @@ def leading_eigenvectors(matrix: sparse.csr_matrix, k: int, rounds: int = 8) -> 
     several times as long on the co-occurrences of a large catalogue, for an accuracy that item vectors do not need.
     """
     n = matrix.shape[0]
+    # A clone, because torch aligns its memory, on which the last bits of a product depend.
+    dense = torch.from_numpy(matrix.toarray()).clone() if n * n <= _DENSE else None
     start = torch.randn(n, min(2 * k, n), generator=torch.Generator().manual_seed(0))
     basis = torch.linalg.qr(start).Q
     for _ in range(rounds):
-        basis = torch.linalg.qr(torch.from_numpy(matrix @ basis.numpy())).Q
-    values, vectors = torch.linalg.eigh(basis.T @ torch.from_numpy(matrix @ basis.numpy()))  # ascending
+        image = torch.from_numpy(matrix @ basis.numpy()) if dense is None else dense @ basis
+        basis = torch.linalg.qr(image).Q
+    left = torch.from_numpy(matrix @ basis.numpy()).T if dense is None else basis.T @ dense
+    values, vectors = torch.linalg.eigh(left @ basis)  # ascending
     return values.flip(0)[:k], (basis @ vectors.flip(1))[:, :k]
 
 

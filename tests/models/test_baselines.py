@@ -1,14 +1,18 @@
 """The two text-only neighbours: no look at the future, no trace of padding, numbering or company, new items by text."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 from helpers.small_material import BACKBONE, N, make_material
+from scipy import sparse
 
 from dmesr_core.data.sequences import Sequences
 from dmesr_core.experiments.variants import Variant, build
 from dmesr_core.models.backbones import BackboneSettings
-from dmesr_core.models.baselines import LLMESR, LLMEmb, ppmi_embeddings
+from dmesr_core.models.baselines import LLMESR, LLMEmb, cooccurrences, ppmi, ppmi_embeddings
 from dmesr_core.models.recommender import known_items
 from dmesr_core.models.vectors import principal_components, standardise
 
@@ -158,3 +162,33 @@ def test_principal_components():
     assert out.shape == (101, 5) and not out[0].any() and not out[:, 3:].any()
     assert out[:, 0].std() > 10 * out[:, 1].std() > 0
     assert torch.equal(principal_components(vectors, 1), principal_components(vectors, 1))
+
+
+def test_cooccurrences_count_pairs_within_the_window_symmetrically():
+    counts = cooccurrences(Sequences.from_lists([[1, 2, 3], [1, 2]]), 4, 1).toarray()
+    assert counts[1, 2] == counts[2, 1] == 2 and counts[2, 3] == 1 and counts[1, 3] == 0
+    assert cooccurrences(Sequences.from_lists([[1, 2, 3]]), 4, 2)[1, 3] == 1
+
+
+def test_ppmi_is_the_log_of_observed_over_expected_where_that_is_positive():
+    counts = sparse.csr_matrix(np.array([[0, 0, 0], [0, 0, 3.0], [0, 3.0, 2.0]]))
+    found = ppmi(counts).toarray()
+    assert found[1, 2] == pytest.approx(np.log(3 * 8 / (3 * 5)))
+    assert found[2, 2] == 0  # log(2 * 8 / 25) is negative
+
+
+def test_a_large_catalogue_needs_memory_for_its_pairs_only():
+    """The dense matrix of 20,000 items would take 3.2 GB in double precision."""
+    code = """
+import resource, numpy as np
+from dmesr_core.data.sequences import Sequences
+from dmesr_core.models.baselines import cooccurrences, ppmi, ppmi_embeddings
+
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+items = np.random.default_rng(0).integers(1, 20_001, 40_000)
+train = Sequences.from_lists(items.reshape(-1, 10))
+assert ppmi_embeddings(train, 20_000, 16).shape == (20_001, 16)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 400  # MB

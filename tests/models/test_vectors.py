@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from scipy import sparse
 
+from dmesr_core.models import vectors as vectors_module
 from dmesr_core.models.vectors import standardise
 
 
@@ -34,3 +36,16 @@ def test_all_items_are_the_default():
 
 def test_a_constant_column_becomes_zero():
     assert (standardise(torch.full((5, 2), 3.0)) == 0).all()
+
+
+def test_leading_eigenvectors_of_a_sparse_matrix_are_those_of_the_dense_one(monkeypatch):
+    half = sparse.random(200, 200, 0.05, format="csr", dtype=np.float32, random_state=0)
+    matrix = (half + half.T + sparse.diags_array(np.linspace(0, 9, 200, dtype=np.float32))).tocsr()
+    values, directions = vectors_module.leading_eigenvectors(matrix, 4, rounds=30)
+    want = np.linalg.eigvalsh(matrix.toarray())[::-1][:4].copy()
+    torch.testing.assert_close(values, torch.from_numpy(want), rtol=1e-3, atol=0)
+    torch.testing.assert_close(directions.T @ directions, torch.eye(4), atol=1e-4, rtol=0)
+    monkeypatch.setattr(vectors_module, "_DENSE", 0)
+    also, same = vectors_module.leading_eigenvectors(matrix, 4, rounds=30)
+    torch.testing.assert_close(also, values, rtol=1e-4, atol=0)
+    torch.testing.assert_close((same * directions).sum(0).abs(), torch.ones(4), atol=1e-3, rtol=0)
