@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dmesr_core import __version__
 from dmesr_core.errors import BookError, DataError, SettingsError
 
-if TYPE_CHECKING:  # the help comes at once: torch is loaded by those who need it
+if TYPE_CHECKING:  # so that the help does not load torch
     from dmesr_core.experiments.grid import Grid
     from dmesr_core.experiments.records import RunRecord
 
@@ -109,34 +109,35 @@ def _experiment(options: argparse.Namespace) -> None:
     for file in files.values() if written else ():  # what is wrong with a file is said now, not after the trainings
         _check_writable(file)
         there += read_records(file) if file.is_file() else []
-    rows, failures = run_grid(
+    records, failures = run_grid(
         options.grid, options.profile, options.data_dir or None, workers=options.workers, train=not options.stored,
         only=options.only, kept=there if options.add else (),
     )  # fmt: skip
     for part in parts:
         if not written:
-            _say(f"{part.name}: {len(rows[part.name])} rows; those of profile smoke are written with --out only")
+            _say(f"{part.name}: {len(records[part.name])} records; those of profile smoke are written with --out only")
             continue
-        _merge(part, rows[part.name], there, files[part.name], options.replace and not failures)
+        _merge(part, records[part.name], there, files[part.name], options.replace and not failures)
     for failure in failures:
         print(f"failed: {failure.what}: {failure.error}", file=sys.stderr)
     if failures:
         raise DataError(f"{len(failures)} trainings failed; the others are kept, the same command tries these again")
 
 
-def _merge(part: Grid, rows: list[RunRecord], there: list[RunRecord], file: Path, replace: bool) -> None:
-    """Bring the rows of a run into their file; `there` are those that the file had before the run."""
+def _merge(part: Grid, records: list[RunRecord], there: list[RunRecord], file: Path, replace: bool) -> None:
+    """Merge the records of a run into their file; `there` are those that the file had before the run."""
     from dmesr_core.experiments.grid import jobs
     from dmesr_core.experiments.run import identity, identity_of
     from dmesr_core.experiments.sweep import merge_records
 
-    stay = {identity_of(row) for row in rows} if replace and rows else None  # a run that came to nothing drops nothing
-    made = [row for row in rows if row not in there]  # what was there may have been trained anew by another command
+    stay = {identity_of(record) for record in records} if replace and records else None  # an empty run drops nothing
+    # Those that were there are left alone: another command may have replaced them meanwhile.
+    made = [record for record in records if record not in there]
     merged = merge_records(made, file, stay)
     wanted = {identity(job, data) for data, some in jobs(part).items() for job in some}
     _say(
         f"{part.name}: {merged.added} added, {merged.replaced} replaced, {merged.kept} kept, {merged.dropped} dropped; "
-        f"{file} has rows of {len(wanted & merged.jobs)} of the {len(wanted)} trainings of the grid"
+        f"{file} has records of {len(wanted & merged.jobs)} of the {len(wanted)} trainings of the grid"
     )
     if others := len(merged.jobs - wanted):
         _say(f"{part.name}: not of the grid as it is now: {others}; --add --replace would drop these")
@@ -144,7 +145,7 @@ def _merge(part: Grid, rows: list[RunRecord], there: list[RunRecord], file: Path
 
 def _check_writable(file: Path) -> None:
     if file.is_dir():
-        raise SettingsError(f"{file} is a folder: name the file in it that the rows go to")
+        raise SettingsError(f"{file} is a folder: name the file in it that the records go to")
     if not file.parent.is_dir():
         raise SettingsError(f"{file}: there is no folder {file.parent}: make it, or name another file")
     try:
@@ -190,20 +191,22 @@ def _parser() -> argparse.ArgumentParser:
     experiment.add_argument("--workers", type=int, default=None, help="trainings side by side (default: one per core)")
     experiment.add_argument(
         "--out", default="", metavar="FILE",
-        help="where the rows go (default: into the package); a row takes the place of one of the same training, "
-        "all other rows of FILE stay",
+        help="where the records go (default: into the package); a record takes the place of one of the same training, "
+        "all other records of FILE stay",
     )  # fmt: skip
     experiment.add_argument(
         "--only", nargs="+", default=[], metavar="NAME",
         help="only these backbones, or variants; where both are named, these variants on these backbones",
     )  # fmt: skip
     experiment.add_argument(
-        "--add", action="store_true", help="train only what FILE has no row of, whatever code made the rows"
+        "--add", action="store_true", help="train only what FILE has no record of, whatever code made the records"
     )
-    experiment.add_argument("--stored", action="store_true", help="train nothing: write the rows that are in the cache")
+    experiment.add_argument(
+        "--stored", action="store_true", help="train nothing: write the records that are in the cache"
+    )  # fmt: skip
     experiment.add_argument(
         "--replace", action="store_true",
-        help="drop all rows of FILE but those of this run (with --add: but those that it asks for), if none fails",
+        help="drop all records of FILE but those of this run (with --add: but those that it asks for), if none fails",
     )  # fmt: skip
     return parser
 

@@ -22,7 +22,7 @@ _MODEL_CODE = (
     "data/sequences.py", "models/*.py", "evaluation/groups.py", "evaluation/metrics.py", "evaluation/ranking.py",
     "evaluation/scorers.py", "training/*.py", "experiments/variants.py",
 )  # fmt: skip
-_PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parent
 
 
 @cache
@@ -36,7 +36,7 @@ def code_hash() -> str:
 
 def code_files() -> list[Path]:
     """The files that `code_hash` covers."""
-    return [file for pattern in _MODEL_CODE for file in sorted(_PACKAGE.glob(pattern))]
+    return [file for pattern in _MODEL_CODE for file in sorted(PACKAGE.glob(pattern))]
 
 
 def hash_of_statements(sources: Iterable[str]) -> str:
@@ -79,7 +79,7 @@ def commit(folder: Path | None = None, paths: Sequence[str] = ("*.py",)) -> str 
     """
 
     def git(*arguments: str) -> str:
-        command = ["git", "-C", str(folder or _PACKAGE), *arguments]
+        command = ["git", "-C", str(folder or PACKAGE), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
 
     try:

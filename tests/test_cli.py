@@ -174,11 +174,11 @@ def test_an_experiment_writes_its_rows(few, capsys, monkeypatch):
         broken.setattr(run_module, "fit", fail)
         assert run() == 1
     said = capsys.readouterr()
-    assert f"few: 1 added, 0 replaced, 0 kept, 0 dropped; {file} has rows of 1 of the 2 trainings" in said.out
+    assert f"few: 1 added, 0 replaced, 0 kept, 0 dropped; {file} has records of 1 of the 2 trainings" in said.out
     assert "failed: bazaar, leave-one-out: id_only on sasrec, seed 0: ValueError: no luck" in said.err
     assert run() == 0
     assert (
-        f"few: 1 added, 0 replaced, 1 kept, 0 dropped; {file} has rows of 2 of the 2 trainings"
+        f"few: 1 added, 0 replaced, 1 kept, 0 dropped; {file} has records of 2 of the 2 trainings"
         in capsys.readouterr().out
     )
     first = file.read_text()

@@ -12,10 +12,10 @@ import pytest
 import dmesr_core
 
 
-@pytest.mark.parametrize("name", dmesr_core._EXPORTS)
+@pytest.mark.parametrize("name", dmesr_core.EXPORTS)
 def test_every_public_name_is_the_one_of_its_module(name):
     value = getattr(dmesr_core, name)
-    assert value.__name__ == name and value.__module__ == f"dmesr_core.{dmesr_core._EXPORTS[name]}"
+    assert value.__name__ == name and value.__module__ == f"dmesr_core.{dmesr_core.EXPORTS[name]}"
     assert value.__doc__
 
 
@@ -23,8 +23,8 @@ def test_lists_of_public_names_agree():
     tree = ast.parse(Path(dmesr_core.__file__).read_text(encoding="utf-8"))
     block = next(node for node in tree.body if isinstance(node, ast.If))
     typed = {(alias.name, node.module) for node in block.body for alias in node.names}
-    assert typed == {(name, f"dmesr_core.{module}") for name, module in dmesr_core._EXPORTS.items()}
-    assert set(dmesr_core.__all__) == {*dmesr_core._EXPORTS, "__version__"}
+    assert typed == {(name, f"dmesr_core.{module}") for name, module in dmesr_core.EXPORTS.items()}
+    assert set(dmesr_core.__all__) == {*dmesr_core.EXPORTS, "__version__"}
     assert set(dmesr_core.__all__) <= set(dir(dmesr_core))
 
 

@@ -31,8 +31,8 @@ def test_the_hash_is_of_the_model_code(monkeypatch, tmp_path):
     before = provenance.code_hash.__wrapped__()
     assert before == provenance.code_hash()
     package = tmp_path / "dmesr_core"
-    shutil.copytree(provenance._PACKAGE, package, ignore=shutil.ignore_patterns("results", "checkpoint", "__pycache__"))
-    monkeypatch.setattr(provenance, "_PACKAGE", package)
+    shutil.copytree(provenance.PACKAGE, package, ignore=shutil.ignore_patterns("results", "checkpoint", "__pycache__"))
+    monkeypatch.setattr(provenance, "PACKAGE", package)
     (package / "cli.py").write_text("changed = True\n")
     alignment = package / "models" / "alignment.py"
     alignment.write_text("# a remark\n" + alignment.read_text())
@@ -50,7 +50,7 @@ def test_the_commit_of_a_checkout(monkeypatch, tmp_path):
             ["git", "-C", str(tmp_path), *names, *arguments], check=True, capture_output=True, text=True
         )
 
-    monkeypatch.setattr(provenance, "_PACKAGE", tmp_path)
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
     assert provenance.commit() is None
     git("init", "--quiet")
     git("commit", "--quiet", "--allow-empty", "-m", "zero")

@@ -33,7 +33,7 @@ RECORDS = "DMESR_RECORDS"  # files of the runner's records of the other chapters
 
 # Files that this process has read through this module and that are neither code nor settings. `stamps.report_kernel`
 # collects them at the end of a chapter: when one changes, the chapter runs again.
-_read_files: set[Path] = set()
+read_files: set[Path] = set()
 
 
 @dataclass
@@ -145,7 +145,7 @@ def start(
 def run_records() -> list[dict[str, Any]]:
     """The runner's records of the other chapters, in the book's order; empty outside a run of the book."""
     files = [Path(name) for name in os.environ.get(RECORDS, "").split(os.pathsep) if name]
-    _read_files.update(files)  # missing files too: when they appear, this chapter must run again
+    read_files.update(files)  # missing files too: when they appear, this chapter must run again
     return [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
 
 
@@ -153,7 +153,7 @@ def benchmark(name: str) -> dict[str, Any] | None:
     """Results of the last `make bench-<name>`: from the checkout, else from the package, else None."""
     package = Path(__file__).resolve().parent.parent
     files = [package.parent / "benchmarks" / f"{name}.json", package / "results" / f"bench_{name}.json"]
-    _read_files.update(files)
+    read_files.update(files)
     return next((json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()), None)
 
 

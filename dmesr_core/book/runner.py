@@ -123,7 +123,7 @@ def stale(path: Path, settings: RunSettings) -> str:
     """Why the chapter must run, or "" (see `stamps.why_stale`)."""
     made = [settings.executed / f"{path.stem}{end}" for end in (".ipynb", ".json")]
     stamp = settings.executed / f"{path.stem}{STAMP}"
-    return stamps.why_stale(stamp, _inputs(path, settings), made, stamps.package_hashes())
+    return stamps.why_stale(stamp, chapter_inputs(path, settings), made, stamps.package_hashes())
 
 
 def run_chapter(path: Path, settings: RunSettings) -> float:
@@ -141,7 +141,8 @@ def run_chapter(path: Path, settings: RunSettings) -> float:
     for old in (target, numbers, stamp, failed, report):
         old.unlink(missing_ok=True)
 
-    inputs, package = _inputs(path, settings), stamps.package_hashes()  # before: an edit while it runs must count
+    # Before the run, so that an edit while it runs counts.
+    inputs, package = chapter_inputs(path, settings), stamps.package_hashes()
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     nb = _execute(path, failed, report, numbers, work, settings)
     check_executed(nb, name)
@@ -184,7 +185,7 @@ def _check_kernel(kernel: Mapping[str, Any], path: Path) -> None:
         )
 
 
-def _inputs(path: Path, settings: RunSettings) -> dict[str, Any]:
+def chapter_inputs(path: Path, settings: RunSettings) -> dict[str, Any]:
     """What a run depends on besides the package: name, as in "... changed" -> value or hash."""
     facts: dict[str, Any] = {f"parameter {key}": value for key, value in settings.parameters.items()}
     facts["the notebook"] = files.file_hash(path)

@@ -144,7 +144,7 @@ def report_kernel(file: str) -> None:
             loaded.add(Path(path).resolve().relative_to(PACKAGE).as_posix())
     loaded |= {f"plots/{each}" for each in getattr(sys.modules.get("dmesr_core.plots.style"), "called", ())}
     readers = [sys.modules.get(f"dmesr_core.{name}") for name in ("book.chapter", "book.status", "experiments.records")]
-    read = {file for reader in readers for file in getattr(reader, "_read_files", ())}
+    read = {file for reader in readers for file in getattr(reader, "read_files", ())}
 
     from dmesr_core import provenance  # here, so that it counts as loaded only if the chapter loaded it
 

@@ -14,7 +14,7 @@ from dmesr_core.experiments.records import read_records
 
 ChapterRun = Mapping[str, Any]  # what the runner wrote about the run of one chapter
 
-_read_files: set[Path] = set()  # files that the tables depend on, for the chapter's stamp
+read_files: set[Path] = set()  # files that the tables depend on, for the chapter's stamp
 
 
 def chapters_table(runs: Sequence[ChapterRun]) -> pd.DataFrame:
@@ -46,7 +46,7 @@ def stored_rows_table(folder: Path) -> pd.DataFrame:
 
     "present code" is the share of rows whose hash of the code is that of this process.
     """
-    _read_files.update(provenance.code_files())
+    read_files.update(provenance.code_files())
     table = {}
     for file in sorted(folder.glob("*.jsonl")):
         rows = read_records(file)

@@ -162,7 +162,7 @@ def read_catalogue(folder: str | Path) -> Catalogue:
     ids = [clean_id(id) for id in table["id"]]
     root = folder / "pictures"
     if "picture" in table.columns:
-        pictures = _named_pictures(root, table["picture"].str.strip().tolist())
+        pictures = named_pictures(root, table["picture"].str.strip().tolist())
     else:
         found = find_pictures(root)
         pictures = [found.get(id) for id in ids]
@@ -262,7 +262,7 @@ def _clean_texts(texts: Sequence, what: str, ids: tuple[str, ...]) -> tuple[tupl
     return tuple(clean), cut
 
 
-def _named_pictures(root: Path, names: list[str]) -> list[Path | None]:
+def named_pictures(root: Path, names: list[str]) -> list[Path | None]:
     """Paths of the pictures in the column `picture`; none may lie outside `root`."""
     pictures: list[Path | None] = []
     for row, name in enumerate(names, start=1):

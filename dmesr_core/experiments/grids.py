@@ -27,7 +27,7 @@ def _dmesr(**changes: Any) -> dict[str, Variant]:
 _THREE = ("sasrec", "gru4rec", "bert4rec")
 _STEADY = ("sasrec", "gru4rec")
 _LEARNED = _rows("id_only", "id_unit", "raw", "llm_esr", "llm_emb", "dmesr", "dmesr_unit")
-_COMPARED = _rows("popularity") | _LEARNED
+COMPARED = _rows("popularity") | _LEARNED
 # Some of these do not improve in their first epochs: none is stopped early.
 _LOSSES: tuple[dict[str, Any], ...] = (
     {"loss": "ce"},
@@ -39,7 +39,7 @@ _LOSSES = tuple(loss | {"patience": 1_000} for loss in _LOSSES)
 
 
 def _three(name: str, title: str, data: Data) -> Grid:
-    return Grid(f"three_backbones_{name}", title, (Block((data,), _COMPARED, _THREE),))
+    return Grid(f"three_backbones_{name}", title, (Block((data,), COMPARED, _THREE),))
 
 
 def _quality(name: str, title: str) -> Grid:

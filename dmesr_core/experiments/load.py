@@ -43,7 +43,7 @@ def _load(
 ) -> tuple[Interactions, Features | None, np.ndarray | None]:
     """The log, and the features and facts if they are among the `needs`."""
     try:
-        dataset = _dataset(grid, name, data_dir)
+        dataset = dataset_of(grid, name, data_dir)
         catalogue = dataset.require_catalogue() if "features" in needs else None
     except SettingsError as error:
         raise SettingsError(f"grid {grid.name!r}: {error}") from None
@@ -54,7 +54,7 @@ def _load(
     return dataset.interactions, features, facts
 
 
-def _dataset(grid: Grid, name: str, data_dir: str | Path | None) -> Dataset:
+def dataset_of(grid: Grid, name: str, data_dir: str | Path | None) -> Dataset:
     """The data set; for a mini grid the smallest Bazaar in place of every data set."""
     if grid.mini:
         return load_dataset("bazaar", profile="smoke")

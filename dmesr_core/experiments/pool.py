@@ -62,7 +62,7 @@ def run_jobs(
     if not todo or not train:
         return done
     if workers is None:
-        workers = 1 if torch.cuda.is_available() else _cores()
+        workers = 1 if torch.cuda.is_available() else available_cores()
     bar = tqdm(total=len(todo), desc="trainings", disable=not progress, mininterval=1.0, leave=False)
     outcomes = _here_and_now if workers <= 1 or len(todo) == 1 else _in_workers
     with bar:
@@ -73,7 +73,7 @@ def run_jobs(
     return done
 
 
-def _cores() -> int:
+def available_cores() -> int:
     """CPU cores that this process may use: in a container or under `taskset` fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -29,7 +29,7 @@ PROTOCOLS = ("full", "unmasked", "sampled")  # see `run.rank_under_protocols`
 _FAR = 255  # ranks from here on are stored as this one: no metric looks further down
 _HEAD, _COLD, _LONG = 1, 2, 4  # bits of `RunRecord.kinds`
 
-_read_files: set[Path] = set()  # files that were read in this process: a chapter depends on them (`book.stamps`)
+read_files: set[Path] = set()  # files that were read in this process: a chapter depends on them (`book.stamps`)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +159,7 @@ def read_records(file: str | Path) -> list[RunRecord]:
         DataError: no such file, or a line that is no record.
     """
     file = Path(file)
-    _read_files.add(file.resolve())
+    read_files.add(file.resolve())
     if not file.is_file():
         raise DataError(f"{file}: there is no such file; `dmesr experiment` makes it")
     records = []

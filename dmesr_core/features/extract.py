@@ -26,7 +26,7 @@ from dmesr_core.files import cache_dir
 
 __all__ = ["Features", "extract_features"]
 
-_SHARD = 256  # results per stored shard: at most this many are lost when the process is killed
+SHARD = 256  # results per stored shard: at most this many are lost when the process is killed
 _FILE = "<file>"  # replaces the path in a stored reason: the same bytes may later lie elsewhere
 
 
@@ -162,7 +162,7 @@ def _picture_view(
     keys: list[str | None] = []
     jobs: dict[str, tuple[Path, str]] = {}  # key -> picture, message without it
     for k, picture in enumerate(pictures, start=1):
-        content, reason = _picture_hash(picture)
+        content, reason = picture_hash(picture)
         if picture is None or content is None:
             view.fall_back(k, text, reason)
             keys.append(None)
@@ -184,7 +184,7 @@ def _picture_view(
     return view
 
 
-def _picture_hash(picture: Path | None) -> tuple[str | None, str]:
+def picture_hash(picture: Path | None) -> tuple[str | None, str]:
     """(sha256 of a picture's bytes, ""), or (None, the reason why there is none)."""
     if picture is None:
         return None, NO_PICTURE
@@ -281,7 +281,7 @@ class _StoredResults:
         """Compute the missing results, and store them shard by shard."""
         if not missing:
             return
-        step = -(-_SHARD // batch_size) * batch_size
+        step = -(-SHARD // batch_size) * batch_size
         keys = list(missing)
         with tqdm(total=len(keys), desc=view, unit="item", disable=None if self.progress else True) as bar:
             for start in range(0, len(keys), step):

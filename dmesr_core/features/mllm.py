@@ -160,7 +160,7 @@ class MLLM:
         self._process(sorted(with_picture, key=lambda r: (-_area(r.picture, side), -len(r.message.text))))
         text_only = [r for r in unique if r.picture is None]  # also those whose picture could not be opened just now
         self._process(sorted(text_only, key=lambda r: -len(r.message.text)))
-        descriptions = {id(r): self._prompter.decode(r.ids) for r in unique}
+        descriptions = {id(r): self.prompter.decode(r.ids) for r in unique}
         for r in unique:
             r.reasons += [TEXT_CUT] * r.message.cut + [EMPTY] * (not descriptions[id(r)])
         vectors = np.zeros((len(requests), self.width), np.float32)
@@ -171,7 +171,7 @@ class MLLM:
 
     def release(self) -> None:
         """Free the weights; they are loaded again when needed."""
-        self.__dict__.pop("_model", None)
+        self.__dict__.pop("model", None)
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -189,13 +189,13 @@ class MLLM:
             raise DataError(f"model {self.folder}: its config.json is not understood: {error}") from error
 
     @cached_property
-    def _prompter(self) -> Prompter:
+    def prompter(self) -> Prompter:
         positions = getattr(self._text_config, "max_position_embeddings", None)
         return Prompter(self.folder, positions, self.settings.max_new_tokens, self.settings.max_text_tokens)
 
     @cached_property
-    def _model(self):
-        return load_decoder(self.folder, self.dtype, self._prompter.tokenizer).to(self.device)
+    def model(self):
+        return load_decoder(self.folder, self.dtype, self.prompter.tokenizer).to(self.device)
 
     # ---- from items to vectors
 
@@ -213,8 +213,8 @@ class MLLM:
                 f"pictures, texts and fallback_messages must be lists of one length, got {sorted(lengths)}"
             )
         n = lengths.pop()
-        messages = self._prompter.messages(prompt, texts if texts is not None else [""] * n)
-        fallbacks = self._prompter.messages("", fallback_messages) if fallback_messages is not None else messages
+        messages = self.prompter.messages(prompt, texts if texts is not None else [""] * n)
+        fallbacks = self.prompter.messages("", fallback_messages) if fallback_messages is not None else messages
         unique: dict[tuple, _Request] = {}
         requests = []
         for picture, message, fallback in zip(pictures or [None] * n, messages, fallbacks, strict=True):
@@ -255,7 +255,7 @@ class MLLM:
                     request.picture, request.message = None, request.fallback_message
                     continue
             kept.append(request)
-        return kept, self._prompter.inputs([r.message.text for r in kept], pictures or None) if kept else None
+        return kept, self.prompter.inputs([r.message.text for r in kept], pictures or None) if kept else None
 
     def _process_batch(self, batch: list[_Request], inputs: Any) -> None:
         """As `_process`, for one batch; it is split in halves until it fits into memory."""
@@ -263,7 +263,7 @@ class MLLM:
             return
         try:
             inputs = inputs.to(self.device, dtype=self.dtype)
-            tokens, vectors = continue_greedily(self._model, inputs, self.settings.max_new_tokens)
+            tokens, vectors = continue_greedily(self.model, inputs, self.settings.max_new_tokens)
         except torch.OutOfMemoryError:
             if len(batch) == 1:
                 raise SettingsError(

@@ -43,7 +43,7 @@ class Prompter:
     """
 
     def __init__(self, folder: Path, positions: int | None, max_new_tokens: int, max_text_tokens: int):
-        self.processor = _load_processor(folder)
+        self.processor = load_processor(folder)
         self.tokenizer = self.processor.tokenizer
         self.positions, self.max_new_tokens, self.max_text_tokens = positions, max_new_tokens, max_text_tokens
         self._lock = threading.Lock()
@@ -119,7 +119,7 @@ class Prompter:
             return self.tokenizer.decode(ids, skip_special_tokens=True).strip()
 
 
-def _load_processor(folder: Path) -> Any:
+def load_processor(folder: Path) -> Any:
     """The processor with Pillow as backend for pictures, so that vectors do not depend on installed packages."""
     from transformers import AutoImageProcessor, AutoProcessor
 

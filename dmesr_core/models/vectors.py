@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from scipy import sparse
 from torch import Tensor
 
-_DENSE = 2**25  # entries up to which a matrix is multiplied as a dense one, which is faster (128 MB of float32)
+DENSE_LIMIT = 2**25  # entries up to which a matrix is multiplied as a dense one, which is faster (128 MB of float32)
 
 
 def standardise(vectors: Tensor, items: np.ndarray | None = None) -> Tensor:
@@ -48,7 +48,7 @@ def leading_eigenvectors(matrix: sparse.csr_matrix, k: int, rounds: int = 8) -> 
     """
     n = matrix.shape[0]
     # A clone, because torch aligns its memory, on which the last bits of a product depend.
-    dense = torch.from_numpy(matrix.toarray()).clone() if n * n <= _DENSE else None
+    dense = torch.from_numpy(matrix.toarray()).clone() if n * n <= DENSE_LIMIT else None
     start = torch.randn(n, min(2 * k, n), generator=torch.Generator().manual_seed(0))
     basis = torch.linalg.qr(start).Q
     for _ in range(rounds):

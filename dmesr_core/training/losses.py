@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LOSSES = ("ce", "sampled", "bce", "gbce")
-_SCORES_AT_ONCE = 2**21  # 8 MB of float32: fits into a processor's cache
+SCORES_AT_ONCE = 2**21  # 8 MB of float32: fits into a processor's cache
 _SCORES_AT_ONCE_GPU = 2**27
 
 
@@ -23,7 +23,7 @@ class _Softmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx, hidden: Tensor, table: Tensor, bias: Tensor | None, targets: Tensor) -> Tensor:  # type: ignore[override]
         gives = ctx.needs_input_grad
-        limit = _SCORES_AT_ONCE if hidden.device.type == "cpu" else _SCORES_AT_ONCE_GPU
+        limit = SCORES_AT_ONCE if hidden.device.type == "cpu" else _SCORES_AT_ONCE_GPU
         rows = max(32, limit // len(table))
         scores = hidden.new_empty(min(rows, len(hidden)), len(table))  # reused for every block
         d_hidden = torch.empty_like(hidden) if gives[0] else None

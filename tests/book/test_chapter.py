@@ -113,9 +113,9 @@ def test_records_of_other_chapters_are_read_where_they_exist(tmp_path, monkeypat
     (tmp_path / "a.stamp.json").write_text('{"chapter": "a"}')
     files = [str(tmp_path / f"{name}.stamp.json") for name in "ab"]
     monkeypatch.setenv(chapter.RECORDS, __import__("os").pathsep.join(files))
-    monkeypatch.setattr(chapter, "_read_files", set())
+    monkeypatch.setattr(chapter, "read_files", set())
     assert chapter.run_records() == [{"chapter": "a"}]
-    assert {file.name for file in chapter._read_files} == {"a.stamp.json", "b.stamp.json"}  # the missing one too
+    assert {file.name for file in chapter.read_files} == {"a.stamp.json", "b.stamp.json"}  # the missing one too
 
 
 def test_the_data_set_is_loaded_once(monkeypatch):
@@ -133,10 +133,10 @@ def test_a_benchmark_is_read_from_the_checkout_then_from_the_package_and_may_be_
     (package / "results").mkdir(parents=True)
     (tmp_path / "benchmarks").mkdir()
     monkeypatch.setattr(chapter, "__file__", str(package / "book" / "chapter.py"))
-    monkeypatch.setattr(chapter, "_read_files", set())
+    monkeypatch.setattr(chapter, "read_files", set())
     assert chapter.benchmark("peers") is None
     (package / "results" / "bench_peers.json").write_text('{"from": "package"}')
     assert chapter.benchmark("peers") == {"from": "package"}
     (tmp_path / "benchmarks" / "peers.json").write_text('{"from": "checkout"}')
     assert chapter.benchmark("peers") == {"from": "checkout"}
-    assert {file.name for file in chapter._read_files} == {"peers.json", "bench_peers.json"}
+    assert {file.name for file in chapter.read_files} == {"peers.json", "bench_peers.json"}

@@ -186,7 +186,7 @@ def test_data_and_model_folders_count(tmp_path):
     data = tmp_path / "data"
     data.mkdir()
     settings = RunSettings(root, data="folder", data_dir=str(data), mllm=str(data))
-    before = runner._inputs(root / "book" / "c.ipynb", settings)
+    before = runner.chapter_inputs(root / "book" / "c.ipynb", settings)
     (data / "items.csv").write_text("id")
-    after = runner._inputs(root / "book" / "c.ipynb", settings)
+    after = runner.chapter_inputs(root / "book" / "c.ipynb", settings)
     assert {key for key in after if after[key] != before[key]} == {"the data folder", "the model folder"}

@@ -53,6 +53,6 @@ def test_stored_rows_are_counted_with_their_origin(stored, monkeypatch):
 
 
 def test_the_table_of_stored_rows_depends_on_the_code_of_the_models(stored):
-    status._read_files.clear()
+    status.read_files.clear()
     status.stored_rows_table(stored)
-    assert {"dmesr.py", "fit.py"} <= {file.name for file in status._read_files}
+    assert {"dmesr.py", "fit.py"} <= {file.name for file in status.read_files}

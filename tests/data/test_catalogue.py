@@ -12,8 +12,8 @@ from PIL import Image
 from dmesr_core.data.catalogue import (
     MAX_TEXT,
     Catalogue,
-    _named_pictures,
     join_words,
+    named_pictures,
     read_catalogue,
     write_catalogue,
 )
@@ -206,7 +206,7 @@ def test_pictures_stay_in_their_folder(write_folder, name):
 def test_a_picture_name_with_a_null_byte(tmp_path):
     """Older pandas cut such a cell short, newer ones let it through, so the reader is bypassed."""
     with pytest.raises(DataError, match="row 1: the picture .* leads out of"):
-        _named_pictures(tmp_path, ["n\0.png"])
+        named_pictures(tmp_path, ["n\0.png"])
 
 
 def test_links_out_of_the_folder_are_not_found_by_id(write_folder):

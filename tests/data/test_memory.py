@@ -19,7 +19,7 @@ START = """
     from dmesr_core.data.interactions import Interactions
     from dmesr_core.data.sequences import Cases
     from dmesr_core.evaluation.metrics import evaluate_cases
-    from dmesr_core.evaluation.scorers import popularity_scorer
+    from dmesr_core.evaluation.scorers import popularity
     from dmesr_core.files import digest
 
     imported = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -49,7 +49,7 @@ def test_split_by_time_and_evaluation_of_a_user_with_100_000_events():
         some = np.arange(0, 10_000, 40)
         test = split.test
         cases = Cases(test.histories.take(some), test.targets[some], test.times[some], test.users[some])
-        result = evaluate_cases(popularity_scorer(split.train_counts), cases, split.n_items)
+        result = evaluate_cases(popularity(split.train_counts), cases, split.n_items)
         assert len(result.per_case["ndcg@10"]) == len(some)
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 1_000_000  # kB
     """)

@@ -31,7 +31,7 @@ def test_the_main_grid_compares_what_it_says():
         trained = [job for job in some if job.name != "popularity"]
         assert len(trained) == 3 * 7 * 5 and len(some) == len(trained) + 1
         assert {job.backbone.name for job in trained} == {"sasrec", "gru4rec", "bert4rec"}
-        assert {job.name for job in trained} == set(grids._COMPARED) - {"popularity"}
+        assert {job.name for job in trained} == set(grids.COMPARED) - {"popularity"}
 
 
 def test_seed_by_seed_and_longest_first():

@@ -29,7 +29,7 @@ def test_the_bazaar_of_a_grid_does_not_depend_on_the_profile_of_the_environment(
     asked = []
     monkeypatch.setattr(load, "load_dataset", lambda *args, **settings: asked.append((args, settings)))
     monkeypatch.setenv("DMESR_PROFILE", "gpu")
-    load._dataset(replace(get("three_backbones_sparse"), mini=mini), "bazaar-sparse", "a/folder")
+    load.dataset_of(replace(get("three_backbones_sparse"), mini=mini), "bazaar-sparse", "a/folder")
     assert asked == [(("bazaar",), {"profile": "smoke"}) if mini else (("bazaar-sparse", None), {"profile": "cpu"})]
 
 

@@ -107,10 +107,10 @@ def test_a_process_that_cannot_start_is_no_endless_loop(tmp_path):
 
 def test_only_the_cores_that_are_ours_are_counted(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 5, 6}, raising=False)
-    assert pool._cores() == 3
+    assert pool.available_cores() == 3
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: 7)
-    assert pool._cores() == 7
+    assert pool.available_cores() == 7
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")

@@ -31,7 +31,7 @@ def qwen_processor(monkeypatch, folders):
     tokenizer.padding_side = "left"
     image_processor = transformers.Qwen2VLImageProcessorPil(size={"shortest_edge": 28 * 28, "longest_edge": 84 * 84})
     processor = QwenForPictures(image_processor, tokenizer, chat_template=tokenizer.chat_template)
-    original = prompts._load_processor
+    original = prompts.load_processor
     monkeypatch.setattr(
-        prompts, "_load_processor", lambda folder: processor if folder == folders["qwen2_vl"] else original(folder)
+        prompts, "load_processor", lambda folder: processor if folder == folders["qwen2_vl"] else original(folder)
     )

@@ -181,7 +181,7 @@ def test_permuted_items_get_permuted_features(catalogue, tmp_path):
 
 
 def test_an_interrupted_extraction_continues(catalogue, tmp_path, monkeypatch):
-    monkeypatch.setattr(extract, "_SHARD", 2)
+    monkeypatch.setattr(extract, "SHARD", 2)
     folder, mllm = tmp_path / "store", FakeMLLM()
     mllm.dies_after = 3  # in the second of three shards of texts
     with pytest.raises(KeyboardInterrupt):
@@ -279,7 +279,7 @@ def test_names_and_folders_stand_for_models_and_stores(catalogue, tmp_path, monk
 def test_stored_keys_never_change(catalogue, tmp_path):
     """Another key would make every stored feature useless."""
     run(catalogue, FeatureStore(tmp_path / "store"))
-    words, picture = catalogue.words(3), extract._picture_hash(catalogue.pictures[5])[0]
+    words, picture = catalogue.words(3), extract.picture_hash(catalogue.pictures[5])[0]
     kept = FeatureStore(tmp_path / "store")
     assert make_key("coarse", "model", "Summarise this product text: ", None, words) in kept
     assert make_key("coarse", "model", "Describe the product in the picture.", picture, "") in kept

@@ -35,13 +35,13 @@ def second_pass(model, inputs, sequences: torch.Tensor) -> torch.Tensor:
 def test_vectors_are_mean_states_that_predict_the_description(family, view, folders, pictures):
     """The states recorded during generation equal those of a second forward pass over prompt and answer."""
     mllm = load_on_cpu(folders[family])
-    mllm._model.generation_config.eos_token_id = list(range(11, 267, 4))  # so that answers end early, or at once
+    mllm.model.generation_config.eos_token_id = list(range(11, 267, 4))  # so that answers end early, or at once
     opened = [Image.open(p).convert("RGB") for p in pictures] if view == "picture" else None
     messages = [PICTURE_PROMPT] * len(pictures) if opened else [TEXT_PROMPT + "ab" * k for k in range(8)]
-    inputs = mllm._prompter.inputs(messages, opened)
-    answers, means = generation.continue_greedily(mllm._model, inputs, 8)
-    sequences = mllm._model.generate(**inputs, max_new_tokens=8)
-    states = second_pass(mllm._model, inputs, without_control_tokens(sequences, inputs))
+    inputs = mllm.prompter.inputs(messages, opened)
+    answers, means = generation.continue_greedily(mllm.model, inputs, 8)
+    sequences = mllm.model.generate(**inputs, max_new_tokens=8)
+    states = second_pass(mllm.model, inputs, without_control_tokens(sequences, inputs))
     n = inputs["input_ids"].shape[1]
     checked = 0
     for row, answer in enumerate(answers):
@@ -75,8 +75,8 @@ def test_empty_description_takes_the_state_that_predicts_the_end(folders, tmp_pa
     got = mllm.embed(pictures[:2], None, PICTURE_PROMPT)
     assert got.descriptions == ["", ""]
     assert got.issues == [(0, "empty description"), (1, "empty description")]
-    inputs = mllm._prompter.inputs([PICTURE_PROMPT] * 2, [Image.open(p).convert("RGB") for p in pictures[:2]])
-    states = second_pass(mllm._model, inputs, inputs["input_ids"])
+    inputs = mllm.prompter.inputs([PICTURE_PROMPT] * 2, [Image.open(p).convert("RGB") for p in pictures[:2]])
+    states = second_pass(mllm.model, inputs, inputs["input_ids"])
     np.testing.assert_allclose(got.vectors, states[:, -1].numpy(), atol=1e-4)
 
 
@@ -95,8 +95,8 @@ def test_half_precision_folder_is_read_as_float32_on_the_cpu(folders, tmp_path):
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"dtype": "float16"}))
-    assert {p.dtype for p in load_on_cpu(folder)._model.parameters()} == {torch.float32}
-    assert {p.dtype for p in load_on_cpu(folder, dtype="bfloat16")._model.parameters()} == {torch.bfloat16}
+    assert {p.dtype for p in load_on_cpu(folder).model.parameters()} == {torch.float32}
+    assert {p.dtype for p in load_on_cpu(folder, dtype="bfloat16").model.parameters()} == {torch.bfloat16}
 
 
 def test_states_that_are_not_finite_are_an_error(folders, tmp_path):

@@ -119,8 +119,8 @@ def test_memory_runs_out_and_batches_shrink(folders, pictures, monkeypatch):
 def test_only_bounded_pictures_reach_the_processor(folders, monkeypatch):
     seen = []
     mllm = load_on_cpu(folders["idefics3"], max_picture_side=40)
-    original = mllm._prompter.inputs
-    monkeypatch.setattr(mllm._prompter, "inputs", lambda t, p: (seen.extend(p), original(t, p))[1])
+    original = mllm.prompter.inputs
+    monkeypatch.setattr(mllm.prompter, "inputs", lambda t, p: (seen.extend(p), original(t, p))[1])
     mllm.embed([Image.new("RGBA", (400, 100)), Image.new("L", (10, 30))], None, PICTURE_PROMPT)
     assert sorted((p.mode, p.size) for p in seen) == [("RGB", (10, 30)), ("RGB", (40, 10))]
 

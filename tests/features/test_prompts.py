@@ -23,8 +23,8 @@ def test_long_texts_are_cut_and_reported(tmp_path):
     assert [r for r in got.issues if r[1] == "text cut"] == [(1, "text cut"), (2, "text cut"), (3, "text cut")]
     np.testing.assert_array_equal(got.vectors[2], got.vectors[3])  # equal after they are cut
     limited = load_on_cpu(mllm.folder, max_text_tokens=4)
-    assert limited._prompter.messages("", ["abcdef"])[0] == ("abcd", True)
-    assert limited._prompter.messages("", ["abcé"])[0] == ("abc", True)  # never a part of a character
+    assert limited.prompter.messages("", ["abcdef"])[0] == ("abcd", True)
+    assert limited.prompter.messages("", ["abcé"])[0] == ("abc", True)  # never a part of a character
     with pytest.raises(SettingsError, match="120 positions.*max_new_tokens=100"):
         load_on_cpu(mllm.folder, max_new_tokens=100).embed(None, ["a"], TEXT_PROMPT)
     with pytest.raises(SettingsError, match="with a picture"):
@@ -48,7 +48,7 @@ def test_models_without_a_chat_template_or_with_broken_files_are_refused(folders
         load_on_cpu(folder).width  # noqa: B018
     (folder / "processor_config.json").write_text("{")
     with pytest.raises(DataError, match="processor cannot be loaded"):
-        prompts._load_processor(folder)
+        prompts.load_processor(folder)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torchvision") is not None, reason="such processors load with torchvision")

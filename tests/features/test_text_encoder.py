@@ -95,13 +95,13 @@ def test_sentence_vectors_are_mean_directions(folder):
 def test_equal_texts_are_computed_once(folder, monkeypatch):
     encoder = TextEncoder.load(folder, device="cpu")
     sizes = []
-    tokenizer, model = encoder._parts
+    tokenizer, model = encoder.parts
 
     def counting(**inputs):
         sizes.append(len(inputs["input_ids"]))
         return model(**inputs)
 
-    monkeypatch.setitem(encoder.__dict__, "_parts", (tokenizer, counting))
+    monkeypatch.setitem(encoder.__dict__, "parts", (tokenizer, counting))
     counting.config = model.config
     encoder.encode(["red", "blue", "red", "red"])
     assert sizes == [2]

@@ -47,3 +47,22 @@ def test_the_tree_shows_every_file_with_what_it_holds(name):
 def test_every_module_says_what_it_holds():
     modules = [file for file in FILES if "tests" not in file.relative_to(ROOT).parts]
     assert not [file for file in modules if not ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))]
+
+
+def private_parts(file: Path) -> list[str]:
+    """Names with a leading underscore that a file takes from others: attributes, imports, and those it replaces."""
+    found = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") not in ("self", "cls"):
+            found.append(node.attr)
+        elif isinstance(node, ast.ImportFrom):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "setattr":
+            found += [arg.value for arg in node.args[1:2] if isinstance(arg, ast.Constant)]
+    return [name for name in found if str(name).startswith("_") and not str(name).startswith("__")]
+
+
+def test_tests_and_benchmarks_use_public_parts_only():
+    others = {ROOT / "benchmarks" / "peers" / "recbole.py"}  # RecBole has no public way to train one epoch
+    users = [file for file in FILES if "dmesr_core" not in file.relative_to(ROOT).parts and file not in others]
+    assert not {file.name: parts for file in users if (parts := private_parts(file))}

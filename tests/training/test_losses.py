@@ -28,7 +28,7 @@ def value_and_gradients(loss, tensors, upstream=1.0):
 @pytest.mark.parametrize("with_bias", [False, True])
 @pytest.mark.parametrize("upstream", [1.0, -3.5])
 def test_softmax_in_pieces_is_the_plain_softmax(monkeypatch, at_once, with_bias, upstream):
-    monkeypatch.setattr(losses, "_SCORES_AT_ONCE", at_once)
+    monkeypatch.setattr(losses, "SCORES_AT_ONCE", at_once)
     (hidden, table, bias), targets = case()
     tensors = (hidden, table, bias) if with_bias else (hidden, table)
     scores = hidden @ table.T + (bias if with_bias else 0)

@@ -64,7 +64,7 @@ def _dots(pitch: float, phase: np.ndarray) -> np.ndarray:
     return np.stack([x, y], axis=-1).reshape(-1, 2)
 
 
-def _marks(pattern: str, size: tuple, place, scale: float, pitch: float, phase: np.ndarray) -> Image.Image:
+def draw_marks(pattern: str, size: tuple, place, scale: float, pitch: float, phase: np.ndarray) -> Image.Image:
     """The pattern as a mask of `size`, with period `pitch` (unit coordinates), shifted by `phase` (2,) periods."""
     marks = Image.new("L", size, 0)
     pen = ImageDraw.Draw(marks)
@@ -155,7 +155,7 @@ def _fill_body(picture: Image.Image, points: list, base: tuple, pattern: tuple, 
     ImageDraw.Draw(mask).polygon([(x - left, y - top) for x, y in points], fill=255)
     picture.paste(base, (left, top), mask)
     if pattern[0] != "plain":
-        marks = _marks(pattern[0], size, lambda p: [(x - left, y - top) for x, y in place(p)], scale, *pattern[1:])
+        marks = draw_marks(pattern[0], size, lambda p: [(x - left, y - top) for x, y in place(p)], scale, *pattern[1:])
         picture.paste(_mix(base, CREAM, 0.72), (left, top), ImageChops.darker(mask, marks))
     # A crescent on each side: the mask minus the same mask, shifted.
     step = round(0.13 * scale)

@@ -97,7 +97,7 @@ def train(
         1, settings.eye_steps, settings.eye_rate, vision, lambda rng: vision.loss(pictures, settings.eye_batch, rng)
     )
     training.stage(
-        2, settings.steps, settings.rate, model, lambda rng: _answer_loss(model, tokenizer, pictures, settings, rng)
+        2, settings.steps, settings.rate, model, lambda rng: answer_loss(model, tokenizer, pictures, settings, rng)
     )
     model.eval().half().save_pretrained(folder)
     build_processor(tokenizer).save_pretrained(folder)
@@ -248,7 +248,7 @@ def augment(pixels: Tensor, rng: np.random.Generator) -> Tensor:
     return moved * torch.from_numpy(contrast).float() + torch.from_numpy(brightness).float() + torch.from_numpy(noise)
 
 
-def _answer_loss(
+def answer_loss(
     model: Any, tokenizer: Any, pictures: tasks.PictureSet, settings: TinyTrainSettings, rng: np.random.Generator
 ) -> Tensor:
     """Mean loss of a batch of picture tasks plus that of a batch of text tasks (or of keyword tasks, with pictures)."""

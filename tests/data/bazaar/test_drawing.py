@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dmesr_core.data.bazaar import drawing
-from dmesr_core.data.bazaar.drawing import _marks, draw
+from dmesr_core.data.bazaar.drawing import draw, draw_marks
 from dmesr_core.data.bazaar.facts import CATEGORIES, COLOURS, PATTERNS, SHAPES
 from dmesr_core.data.bazaar.silhouettes import SILHOUETTES
 from dmesr_core.errors import SettingsError
@@ -72,7 +72,7 @@ def test_patterns_are_what_they_are_called():
     def place(points):
         return [(60 + 50 * x, 60 + 50 * y) for x, y in points]
 
-    mask = {p: np.asarray(_marks(p, (120, 120), place, 50, 0.3, np.array([0.2, 0.6]))) > 0 for p in PATTERNS[1:]}
+    mask = {p: np.asarray(draw_marks(p, (120, 120), place, 50, 0.3, np.array([0.2, 0.6]))) > 0 for p in PATTERNS[1:]}
     along = {p: (m != m[:1]).any() for p, m in mask.items()}  # changes from row to row
     across = {p: (m != m[:, :1]).any() for p, m in mask.items()}  # changes from column to column
     assert along == {"striped": False, "dotted": True, "checked": True}

@@ -42,7 +42,7 @@ def test_three_steps_make_a_loadable_folder(smoke):
 
 def test_interrupted_training_ends_in_the_same_model(smoke, tmp_path, monkeypatch):
     settings = replace(train.smoke_settings(), save_every=2)
-    true_loss, calls = train._answer_loss, []
+    true_loss, calls = train.answer_loss, []
 
     def stop_at_third(*args):
         calls.append(1)
@@ -51,7 +51,7 @@ def test_interrupted_training_ends_in_the_same_model(smoke, tmp_path, monkeypatc
         return true_loss(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "_answer_loss", stop_at_third)
+        patch.setattr(train, "answer_loss", stop_at_third)
         with pytest.raises(KeyboardInterrupt):
             train.train(settings, tmp_path, smoke[0] / "pictures", progress=False)
     with pytest.raises(SettingsError, match="other settings"):
