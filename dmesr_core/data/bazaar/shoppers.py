@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dmesr_core.data.bazaar.facts import CATEGORIES, COMPLEMENTS, Facts
+from dmesr_core.errors import SettingsError
 
 DAY = 86_400.0  # seconds
 OPENING = 1_704_067_200.0  # the Bazaar opens on 2024-01-01, in seconds since 1970
@@ -46,6 +47,22 @@ class ShopperSettings:
     min_events: int = 5  # 5-core, as in the Amazon sets
     extra_events: tuple[float, float] = (0.35, 1.58)  # log-normal (mu, sigma) of the events beyond the minimum
     max_events: int = 60
+
+    def __post_init__(self) -> None:
+        """Raises SettingsError: names the setting and the values it may have."""
+        for name in ("drift", "series_pull", "look_pull", "whim", "late_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SettingsError(f"{name} is a probability or a share, from 0 to 1, got {getattr(self, name)!r}")
+        for name in ("n_types", "weeks", "min_events"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)!r}")
+        if not 0 <= self.late_weeks <= self.weeks:
+            raise SettingsError(f"late_weeks must lie between 0 and weeks ({self.weeks}), got {self.late_weeks!r}")
+        if self.max_events < self.min_events:
+            raise SettingsError(f"max_events must be at least min_events ({self.min_events}), got {self.max_events!r}")
+        for fact, (number, weight) in self.likes.items():
+            if number < 1 or weight < 0:
+                raise SettingsError(f"likes of {fact!r}: 1 value or more, weight 0 or more, got {(number, weight)}")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import pytest
 from helpers.small_bazaar import tiny_process
 
 from dmesr_core.data.bazaar.facts import sample_facts
-from dmesr_core.data.bazaar.shoppers import DAY, OPENING, Process, make_process, partner_table
+from dmesr_core.data.bazaar.shoppers import DAY, OPENING, Process, ShopperSettings, make_process, partner_table
+from dmesr_core.errors import SettingsError
 
 
 def brute_force(process: Process, past: list[int], weeks: list[int], next_week: int) -> np.ndarray:
@@ -128,3 +129,19 @@ def test_the_same_seed_gives_the_same_log():
     process = tiny_process(3)
     first, again = (process.sample(50, np.random.default_rng(9)) for _ in range(2))
     assert all((a == b).all() for a, b in zip(first, again, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"drift": 1.5}, "drift is a probability"),
+        ({"late_share": -0.1}, "late_share is a probability"),
+        ({"n_types": 0}, "n_types must be at least 1"),
+        ({"late_weeks": 60}, "late_weeks must lie between 0 and weeks"),
+        ({"max_events": 3}, "max_events must be at least min_events"),
+        ({"likes": {"colour": (0, 1.0)}}, "likes of 'colour'"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(changes, message):
+    with pytest.raises(SettingsError, match=message):
+        ShopperSettings(**changes)
