@@ -79,7 +79,7 @@ def test_every_module_has_its_tests_in_the_same_place():
 
 
 def test_the_package_itself_does_not_use_its_public_names():
-    """`from dmesr_core import fit` may import upward, and import-linter cannot see that: the name is found when used."""
+    """`from dmesr_core import fit` may import upward, and import-linter does not see it: the name is loaded lazily."""
     taken = {
         (file.name, alias.name)
         for file in FILES
