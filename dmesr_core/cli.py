@@ -176,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     book.add_argument("--no-render", action="store_true", help="run the chapters, make no pages")
     book.add_argument("--cell-timeout", type=int, default=None, metavar="SECONDS", help="limit of one cell")
 
-    extract = verbs.add_parser("extract", help="look at and read a catalogue: a folder with items.csv and pictures/")
+    extract = verbs.add_parser("extract", help="features of a catalogue: a folder with items.csv and pictures/")
     extract.set_defaults(do=_extract)
     extract.add_argument("folder", help="folder of the catalogue")
     extract.add_argument("--mllm", default="tiny", help="tiny, a hub name, or a folder (default: %(default)s)")

@@ -58,8 +58,16 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         profiles.get(self.profile)
-        if self.data != "bazaar" and not (self.data_dir and Path(self.data_dir).is_dir()):
-            raise SettingsError(f"data {self.data!r} needs a data folder that exists; got {self.data_dir!r}")
+        if self.data != "bazaar":
+            from dmesr_core.data.datasets import dataset_spec  # here, because it loads torch
+
+            dataset_spec(self.data)
+            if not (self.data_dir and Path(self.data_dir).is_dir()):
+                raise SettingsError(f"data {self.data!r} needs a data folder that exists; got {self.data_dir!r}")
+        if self.seed < 0:
+            raise SettingsError(f"seed must be 0 or more, got {self.seed!r}")
+        if self.cell_timeout is not None and self.cell_timeout < 1:
+            raise SettingsError(f"cell_timeout must be at least 1 second, or None; got {self.cell_timeout!r}")
 
     @property
     def variant(self) -> str:

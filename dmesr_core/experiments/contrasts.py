@@ -7,23 +7,20 @@ from typing import TypeVar
 
 import numpy as np
 
-from dmesr_core.evaluation.bootstrap import Paired, bootstrap_interval, paired_bootstrap
+from dmesr_core.evaluation.bootstrap import Paired, paired_bootstrap
+from dmesr_core.evaluation.groups import Interval, mean_with_interval
 from dmesr_core.evaluation.multiple_comparisons import all_pairs, average_ranks
 from dmesr_core.evaluation.results import Result
 from dmesr_core.experiments.study import BACKBONE_NAMES, VARIANT_NAMES, Cell, DataSplit, Study
 
 K = TypeVar("K")
-Interval = tuple[float, float, float]  # mean, low, high
 Pair = tuple[Result, Result]
 Order = tuple[tuple[DataSplit, str], str, str]  # (data set and split, protocol), one contender, another
 
 
 def with_interval(results: Mapping[K, Result], metric: str, n: int, seed: int) -> dict[K, Interval]:
     """The mean of each result with its bootstrap interval over users and seeds."""
-    return {
-        key: (r.mean()[metric], *bootstrap_interval(r.per_case[metric], n, seed, units=r.units))
-        for key, r in results.items()
-    }
+    return {key: mean_with_interval(result, metric, n, seed) for key, result in results.items()}
 
 
 def pair_results(cells: Mapping[Cell, Result], wanted: Mapping[str, tuple[str, str]]) -> dict[Cell, Pair]:

@@ -140,7 +140,7 @@ def pack_units(users: np.ndarray) -> str | None:
 
 
 def pack_kinds(masks: dict[str, np.ndarray]) -> str:
-    """The masks of `evaluation.metrics.groups` as text."""
+    """The masks of `evaluation.groups.case_groups` as text."""
     return _pack(_HEAD * masks["head"] + _COLD * masks["cold"] + _LONG * masks["long"], "u1")
 
 

@@ -17,8 +17,6 @@ from dmesr_core.training.settings import TrainSettings
 # code repeats each history ten times), and the share of copies that are cut at a random position and mask only their
 # last item. That is the question of the test, asked once per event instead of once per history.
 MASK_COPIES = 4
-
-
 LAST_SHARE = 0.8
 
 

@@ -170,6 +170,12 @@ def test_wrong_settings(tmp_path):
         RunSettings(tmp_path, profile="big")
     with pytest.raises(SettingsError, match="needs a data folder that exists; got ''"):
         RunSettings(tmp_path, data="movielens")
+    with pytest.raises(SettingsError, match="unknown data 'shop': choose one of bazaar"):
+        RunSettings(tmp_path, data="shop", data_dir=str(tmp_path))
+    with pytest.raises(SettingsError, match="seed must be 0 or more, got -1"):
+        RunSettings(tmp_path, seed=-1)
+    with pytest.raises(SettingsError, match="cell_timeout must be at least 1 second.*got 0"):
+        RunSettings(tmp_path, cell_timeout=0)
 
 
 def test_each_variant_has_its_folder(tmp_path):

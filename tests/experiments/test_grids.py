@@ -7,9 +7,9 @@ import pytest
 from dmesr_core import profiles
 from dmesr_core.errors import SettingsError
 from dmesr_core.experiments import grids
-from dmesr_core.experiments.grid import Block, Data, Grid, jobs
+from dmesr_core.experiments.grid import Data, jobs
 from dmesr_core.experiments.grids import GRIDS, get, whole
-from dmesr_core.experiments.variants import VARIANTS, needs_of
+from dmesr_core.experiments.variants import needs_of
 
 
 @pytest.mark.parametrize("name", list(GRIDS))
@@ -32,13 +32,6 @@ def test_the_main_grid_compares_what_it_says():
         assert len(trained) == 3 * 7 * 5 and len(some) == len(trained) + 1
         assert {job.backbone.name for job in trained} == {"sasrec", "gru4rec", "bert4rec"}
         assert {job.name for job in trained} == set(grids.COMPARED) - {"popularity"}
-
-
-def test_seed_by_seed_and_longest_first():
-    (some,) = jobs(get("three_backbones_bazaar")).values()
-    assert [job.train.seed for job in some] == sorted(job.train.seed for job in some)
-    first = [job for job in some if job.train.seed == 0]
-    assert first[0].name == "llm_esr" and first[-1].name == "popularity"
 
 
 def test_ablations_change_one_thing_at_a_time():
@@ -71,12 +64,6 @@ def test_the_tiny_grid_has_every_cell_of_the_large_one():
 def test_mistakes_are_named():
     with pytest.raises(SettingsError, match="unknown grid 'everything': choose one of three_backbones"):
         get("everything")
-    odd = Grid("odd", "", (Block((Data("bazaar"),), {"id_only": VARIANTS["id_only"]}, trains=({"losss": "ce"},)),))
-    with pytest.raises(SettingsError, match="grid 'odd': training has no setting losss"):
-        jobs(odd)
-    odd = Grid("odd", "", (Block((Data("bazaar"),), {"id_only": VARIANTS["id_only"]}, sizes={"depth": 2}),))
-    with pytest.raises(SettingsError, match="grid 'odd': a backbone has no setting depth"):
-        jobs(odd)
 
 
 def test_a_block_may_change_the_size_of_the_backbone():
@@ -86,9 +73,3 @@ def test_a_block_may_change_the_size_of_the_backbone():
             ("id_only", 64, False, 60), ("id_unit", 64, False, 60), ("id_once", 64, True, 30),
             ("id_wide", 128, True, 30),
         }  # fmt: skip
-
-
-def test_what_a_grid_does_not_know_counts_as_short():
-    odd = Grid("odd", "", (Block((Data("bazaar"),), {"id_only": VARIANTS["id_only"]}, ("sasrec", "mamba"), seeds=1),))
-    (some,) = jobs(odd).values()
-    assert {job.backbone.name for job in some} == {"sasrec", "mamba"}

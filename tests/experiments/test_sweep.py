@@ -10,12 +10,12 @@ from helpers.small_material import BACKBONE, TRAIN, make_material
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.experiments import grids, load, records, sweep
 from dmesr_core.experiments import run as run_module
-from dmesr_core.experiments.grid import Block, Data, Grid, Job, jobs
+from dmesr_core.experiments.grid import Block, Data, Grid, jobs
 from dmesr_core.experiments.grids import GRIDS
 from dmesr_core.experiments.records import read_records, write_records
 from dmesr_core.experiments.run import identity, identity_of, key_of, run
 from dmesr_core.experiments.sweep import compare_variants, load_or_run, made_by, merge_records, run_grid
-from dmesr_core.experiments.variants import VARIANTS, Variant
+from dmesr_core.experiments.variants import VARIANTS
 
 MINI = Grid("mini", "for a test", (Block((Data("bazaar"), Data("bazaar", share=0.5)),
                                          {n: VARIANTS[n] for n in ("popularity", "id_only")}, seeds=2),),
@@ -26,41 +26,7 @@ def never(*args, **kwargs):
     raise AssertionError("trained again")
 
 
-def test_a_run_is_done_once_and_read_back_the_same(tmp_path, monkeypatch):
-    material = make_material()
-    first = run("id_only", VARIANTS["id_only"], material, BACKBONE, TRAIN, tmp_path)
-    monkeypatch.setattr(run_module, "fit", never)
-    second = run("id_only", VARIANTS["id_only"], material, BACKBONE, TRAIN, tmp_path)
-    assert first.to_json() == second.to_json()
-    renamed = run("plain", VARIANTS["id_only"], replace(material, name="shop"), BACKBONE, TRAIN, tmp_path)
-    assert (renamed.get("variant"), renamed.data, renamed.key) == ("plain", "shop", first.key)
-    assert renamed.metrics == first.metrics
-
-
-def test_a_run_without_a_folder_is_the_same_row(tmp_path):
-    kept = run("id_only", VARIANTS["id_only"], make_material(), BACKBONE, TRAIN, tmp_path)
-    free = run("id_only", VARIANTS["id_only"], make_material(), BACKBONE, TRAIN, None)
-    assert kept.ranks == free.ranks and kept.key == free.key and set(kept.report) == set(free.report)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"variant": Variant("dmesr", {"alpha": 0.5})},
-        {"material": make_material(1)},
-        {"train": replace(TRAIN, seed=1)},
-        {"backbone": replace(BACKBONE, dropout=0.1)},
-    ],
-)
-def test_whatever_decides_a_result_decides_where_it_is_kept(tmp_path, change):
-    same = dict(variant=VARIANTS["dmesr"], material=make_material(), backbone=BACKBONE, train=TRAIN)
-    for given in (same, same, same | change):
-        run("x", given["variant"], given["material"], given["backbone"], given["train"], tmp_path)
-    assert len(list(tmp_path.glob("*.json"))) == 2
-    assert not list(tmp_path.glob("*.tmp"))
-
-
-def test_rows_that_come_with_the_package_are_of_jobs_of_its_grids():
+def test_records_that_come_with_the_package_are_of_jobs_of_its_grids():
     """Whatever code and torch made them, and whichever settings there were then."""
     for grid in GRIDS.values():
         if not sweep.results_file(grid.name).is_file():
@@ -71,40 +37,13 @@ def test_rows_that_come_with_the_package_are_of_jobs_of_its_grids():
         assert set(found) <= wanted, grid.name
 
 
-def test_what_a_row_is_of_is_all_that_its_grid_says():
-    job, data = Job("a", Variant("dmesr", {"views": ("text",)}), BACKBONE, TRAIN, "mini"), Data("bazaar", share=0.5)
-    material = replace(make_material(), name="bazaar", share=0.5)
-    row = replace(run("a", job.variant, material, BACKBONE, TRAIN, None), grid="mini")
-    assert identity_of(row) == identity(job, data)
-    other = replace(row, code="older", key="0", versions={"torch": "2.13.0+cu130"}, metrics={})
-    assert identity_of(other) == identity_of(row)
-    differing = [
-        replace(row, grid="maxi"), replace(row, data="shop"), replace(row, split="global-time"),
-        replace(row, share=1.0), replace(row, variant=row.variant | {"name": "b"}),
-        replace(row, variant=row.variant | {"changes": {"views": ["picture"]}}),
-        replace(row, train=row.train | {"seed": 1}), replace(row, train=row.train | {"history_loss_weight": 0.1}),
-        replace(row, backbone=row.backbone | {"head": True}), replace(row, backbone=row.backbone | {"name": "gru4rec"}),
-    ]  # fmt: skip
-    assert len({identity_of(other) for other in [row, *differing]}) == 1 + len(differing)
-    counted = [replace(other, variant={"name": "p", "kind": "popularity", "changes": {}}) for other in differing[-4:]]
-    assert len({identity_of(other) for other in counted}) == 1  # popularity knows no settings
-
-
-def test_stored_rows_are_found_by_the_jobs_that_made_them():
+def test_stored_records_are_found_by_the_jobs_that_made_them():
     (data,) = load.materials(grid := grids.get("losses")).items()
     wanted = {key_of(job, data[1]) for job in jobs(grid)[data[0]]}
     stored = read_records(sweep.results_file("losses"))
     if any(row.versions["torch"] != torch.__version__ for row in stored):
-        pytest.skip("the rows were made with another torch, which is part of their key")
+        pytest.skip("the records were made with another torch, which is part of their key")
     assert {row.key for row in stored} == wanted
-
-
-def test_other_code_trains_anew(tmp_path, monkeypatch):
-    run("id_only", VARIANTS["id_only"], make_material(), BACKBONE, TRAIN, tmp_path)
-    monkeypatch.setattr(run_module, "code_hash", lambda: "another")
-    again = run("id_only", VARIANTS["id_only"], make_material(), BACKBONE, TRAIN, tmp_path)
-    assert len(list(tmp_path.glob("*.json"))) == 2
-    assert not again.made_by_this_code
 
 
 def test_two_workers_give_what_one_gives():
@@ -189,7 +128,7 @@ def test_in_profile_smoke_a_chapter_runs_a_tiny_grid_itself(monkeypatch):
     assert all(np.isfinite(row.metrics["full"]["ndcg@10"]) for row in rows)
 
 
-def test_rows_that_stand_are_not_trained_again(tmp_path, monkeypatch):
+def test_records_that_stand_are_not_trained_again(tmp_path, monkeypatch):
     rows, _ = run_grid(MINI, folder=tmp_path, workers=1, progress=False, only=["id_only"])
     assert {row.get("variant") for row in rows["mini"]} == {"id_only"} and len(rows["mini"]) == 4
     older = [replace(row, code="older") for row in rows["mini"]]
@@ -217,7 +156,7 @@ def said(merged) -> tuple[int, int, int, int]:
     return merged.added, merged.replaced, merged.kept, merged.dropped
 
 
-def test_a_row_takes_the_place_of_one_of_the_same_training_only(tmp_path):
+def test_a_record_takes_the_place_of_one_of_the_same_training_only(tmp_path):
     rows, file = some_rows(), tmp_path / "rows.jsonl"
     assert said(merge_records(rows[:3], file)) == (3, 0, 0, 0)
     anew = replace(rows[1], code="another", key="9", versions={"torch": "2.13.0+cu130"})
@@ -238,7 +177,7 @@ def test_a_file_without_news_is_left_alone(tmp_path):
     assert not (tmp_path / "none.jsonl").exists()
 
 
-def test_rows_are_dropped_on_demand_only(tmp_path):
+def test_records_are_dropped_on_demand_only(tmp_path):
     rows, file = some_rows(), tmp_path / "rows.jsonl"
     merge_records(rows[:3], file)
     merged = merge_records([rows[3]], file, stay={identity_of(rows[0])})
@@ -285,7 +224,7 @@ def test_a_folder_that_nobody_would_read_is_refused(tmp_path, monkeypatch):
         run_grid("quality_beauty", data_dir=tmp_path)
 
 
-def test_words_for_the_code_that_made_rows():
+def test_words_for_the_code_that_made_records():
     rows = some_rows()
     one, two = replace(rows[0], code="one"), replace(rows[0], code="two")
     assert made_by(rows) == "by the code that you have before you"

@@ -9,7 +9,7 @@ from helpers.small_material import make_material
 from dmesr_core.errors import SettingsError
 from dmesr_core.models.backbones import BACKBONES, BackboneSettings
 from dmesr_core.models.dmesr import DMESR, VIEWS, DMESRSettings
-from dmesr_core.models.recommender import FeatureRecommender, IDRecommender, known_items
+from dmesr_core.models.recommender import IDRecommender, known_items
 from dmesr_core.training.fit import fit, validation_ndcg
 from dmesr_core.training.settings import TrainSettings
 
@@ -38,7 +38,7 @@ def build(known=None, given=None, **changes):
 
 @pytest.mark.parametrize("injection", ["sum", "concat", "two_towers"])
 @pytest.mark.parametrize("name", list(BACKBONES))
-def test_any_backbone_takes_any_entry(name, injection):
+def test_any_backbone_takes_any_injection(name, injection):
     model = build(backbone=BackboneSettings(name, 16, 8, 1, 2, 0.1), injection=injection).eval()
     table = model.item_table()
     width = 32 if injection == "two_towers" else 16
@@ -277,11 +277,3 @@ def test_settings_that_make_no_sense_are_refused(changes, message):
         DMESRSettings(**changes)
 
 
-def test_feature_recommender_starts_with_a_table_of_ordinary_size_whatever_the_vectors():
-    known = torch.ones(N + 1).bool()
-    for vectors in (torch.eye(N + 1), 100 * torch.randn(N + 1, 40)):
-        vectors[0] = 0
-        model = FeatureRecommender(BACKBONE, vectors, known).eval()
-        table = model.item_table()
-        assert (table[0] == 0).all()
-        assert 0.3 < table[1:].norm(dim=1).mean() < 3

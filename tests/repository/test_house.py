@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from helpers.tree import with_tree
 
+import dmesr_core
+
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(file for room in ("dmesr_core", "tests", "benchmarks") for file in (ROOT / room).rglob("*.py"))
 
@@ -66,3 +68,25 @@ def test_tests_and_benchmarks_use_public_parts_only():
     others = {ROOT / "benchmarks" / "peers" / "recbole.py"}  # RecBole has no public way to train one epoch
     users = [file for file in FILES if "dmesr_core" not in file.relative_to(ROOT).parts and file not in others]
     assert not {file.name: parts for file in users if (parts := private_parts(file))}
+
+
+def test_every_module_has_its_tests_in_the_same_place():
+    without_logic = {"errors.py", "__init__.py"}
+    package = ROOT / "dmesr_core"
+    modules = [file.relative_to(package) for file in package.rglob("*.py") if file.name not in without_logic]
+    tests = {module: ROOT / "tests" / module.with_name(f"test_{module.name}") for module in modules}
+    assert not [module.as_posix() for module, file in tests.items() if not file.is_file()]
+
+
+def test_the_package_itself_does_not_use_its_public_names():
+    """`from dmesr_core import fit` may import upward, and import-linter does not see it: the name is loaded lazily."""
+    taken = {
+        (file.name, alias.name)
+        for file in FILES
+        if "dmesr_core" in file.relative_to(ROOT).parts
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module == "dmesr_core"
+        for alias in node.names
+    }
+    assert ("cli.py", "__version__") in taken
+    assert not {(file, name) for file, name in taken if name in dmesr_core.EXPORTS}

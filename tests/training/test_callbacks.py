@@ -20,7 +20,7 @@ from dmesr_core.training.fit import fit
 def test_ema_validates_and_keeps_the_average_of_the_weights(monkeypatch):
     split = cycle_split()
     model = build(split)
-    steps, judged = [], []
+    steps, validated = [], []
 
     class Watched(torch.optim.AdamW):
         def step(self, *args, **kwargs):
@@ -29,8 +29,8 @@ def test_ema_validates_and_keeps_the_average_of_the_weights(monkeypatch):
             return done
 
     def validate(m):
-        judged.append(m.embedding.weight.detach().clone())
-        return len(judged)  # the last is the best
+        validated.append(m.embedding.weight.detach().clone())
+        return len(validated)  # the last is the best
 
     monkeypatch.setattr(torch.optim, "AdamW", Watched)
     fit(model, split, replace(QUICK, epochs=3), callbacks=[EMA(0.9)], validate=validate, progress=False)
@@ -39,9 +39,9 @@ def test_ema_validates_and_keeps_the_average_of_the_weights(monkeypatch):
         mean = weights if step == 1 else 0.9 * mean + 0.1 * weights
         if step % (len(steps) // 3) == 0:
             wanted.append(mean)
-    for got, want in zip([*judged, model.embedding.weight.detach()], [*wanted, wanted[-1]], strict=True):
+    for got, want in zip([*validated, model.embedding.weight.detach()], [*wanted, wanted[-1]], strict=True):
         torch.testing.assert_close(got, want)
-    assert not torch.allclose(judged[-1], steps[-1])
+    assert not torch.allclose(validated[-1], steps[-1])
 
 
 def test_a_model_can_be_trained_on_with_an_ema():

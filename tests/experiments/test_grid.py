@@ -1,0 +1,30 @@
+"""Jobs of a grid: their order, and what it refuses."""
+
+import pytest
+
+from dmesr_core.errors import SettingsError
+from dmesr_core.experiments.grid import Block, Data, Grid, jobs
+from dmesr_core.experiments.grids import get
+from dmesr_core.experiments.variants import VARIANTS
+
+
+def test_seed_by_seed_and_longest_first():
+    (some,) = jobs(get("three_backbones_bazaar")).values()
+    assert [job.train.seed for job in some] == sorted(job.train.seed for job in some)
+    first = [job for job in some if job.train.seed == 0]
+    assert first[0].name == "llm_esr" and first[-1].name == "popularity"
+
+
+def test_what_a_grid_does_not_know_counts_as_short():
+    odd = Grid("odd", "", (Block((Data("bazaar"),), {"id_only": VARIANTS["id_only"]}, ("sasrec", "mamba"), seeds=1),))
+    (some,) = jobs(odd).values()
+    assert {job.backbone.name for job in some} == {"sasrec", "mamba"}
+
+
+def test_settings_that_do_not_exist_are_refused():
+    odd = Grid("odd", "", (Block((Data("bazaar"),), {"id_only": VARIANTS["id_only"]}, trains=({"losss": "ce"},)),))
+    with pytest.raises(SettingsError, match="grid 'odd': training has no setting losss"):
+        jobs(odd)
+    odd = Grid("odd", "", (Block((Data("bazaar"),), {"id_only": VARIANTS["id_only"]}, sizes={"depth": 2}),))
+    with pytest.raises(SettingsError, match="grid 'odd': a backbone has no setting depth"):
+        jobs(odd)
