@@ -12,6 +12,8 @@ from dmesr_core.experiments.variants import Variant
 from dmesr_core.models.backbones import BackboneSettings
 from dmesr_core.training.settings import TrainSettings
 
+SPLITS = ("leave-one-out", "global-time")
+
 
 @dataclass(frozen=True)
 class Data:
@@ -20,6 +22,13 @@ class Data:
     name: str  # bazaar | bazaar-sparse | movielens | beauty | toys
     split: str = "leave-one-out"  # or global-time
     share: float = 1.0  # of the training sequences
+
+    def __post_init__(self) -> None:
+        """Raises SettingsError: names the field and the values it may have."""
+        if self.split not in SPLITS:
+            raise SettingsError(f"unknown split {self.split!r}: choose one of {', '.join(SPLITS)}")
+        if not 0 < self.share <= 1:
+            raise SettingsError(f"share must be above 0 and at most 1, got {self.share!r}")
 
 
 @dataclass(frozen=True)

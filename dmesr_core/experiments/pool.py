@@ -22,7 +22,7 @@ from tqdm import tqdm
 from dmesr_core.experiments.grid import Job
 from dmesr_core.experiments.material import Material
 from dmesr_core.experiments.records import RunRecord
-from dmesr_core.experiments.run import called, run_job, stored_record
+from dmesr_core.experiments.run import describe, run_job, stored_record
 from dmesr_core.provenance import code_hash, commit
 
 Numbered = tuple[int, Job, Material]
@@ -69,7 +69,7 @@ def run_jobs(
         for i, outcome in outcomes([(i, *jobs[i]) for i in todo], folder, min(workers, len(todo))):
             done[i] = outcome
             bar.update()
-            bar.set_postfix_str(called(*jobs[i]))
+            bar.set_postfix_str(describe(*jobs[i]))
     return done
 
 
@@ -82,11 +82,11 @@ def available_cores() -> int:
 
 def _here_and_now(jobs: list[Numbered], folder: str | Path | None, workers: int) -> Iterator[Outcome]:
     """The outcome of each numbered job, one after the other, in this process."""
-    before, made_in = torch.get_num_threads(), commit()
+    before, code_commit = torch.get_num_threads(), commit()
     torch.set_num_threads(1)
     try:
         for i, job, material in jobs:
-            yield i, _attempt(job, material, folder, made_in)
+            yield i, _attempt(job, material, folder, code_commit)
     finally:
         torch.set_num_threads(before)
 
@@ -107,7 +107,7 @@ def _in_workers(jobs: list[Numbered], folder: str | Path | None, workers: int) -
         # A single process that dies before it takes a job would die again.
         hopeless = [i for i in left if deaths[i] >= 2 or (workers == 1 and not fallen)]
         for i in hopeless:
-            yield i, Failure(called(*left.pop(i)), "its process died; was there too little memory?")
+            yield i, Failure(describe(*left.pop(i)), "its process died; was there too little memory?")
         workers = max(1, workers - 1)
         if left:
             tqdm.write(f"the process of a training died: {workers} at a time from here on", file=sys.stderr)
@@ -160,13 +160,13 @@ _held: dict[str, Any] = {}  # what a worker process received at its start
 
 
 def _start_worker(
-    materials: list[Material], folder: str | Path | None, made_in: str | None, code: str, at_work: Any
+    materials: list[Material], folder: str | Path | None, code_commit: str | None, code: str, at_work: Any
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process decides when this one ends
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     _held.update(
-        materials=materials, folder=folder, made_in=made_in, same_code=code == code_hash(), at_work=at_work
+        materials=materials, folder=folder, code_commit=code_commit, same_code=code == code_hash(), at_work=at_work
     )  # fmt: skip
 
 
@@ -181,12 +181,12 @@ def _work(number: int, job: Job, place: int) -> RunRecord | Failure:
     material = _held["materials"][place]
     _held["at_work"][number] = os.getpid()
     if not _held["same_code"]:
-        return Failure(called(job, material), "the code changed after this command began: start it again")
-    return _attempt(job, material, _held["folder"], _held["made_in"])
+        return Failure(describe(job, material), "the code changed after this command began: start it again")
+    return _attempt(job, material, _held["folder"], _held["code_commit"])
 
 
-def _attempt(job: Job, material: Material, folder: str | Path | None, made_in: str | None) -> RunRecord | Failure:
+def _attempt(job: Job, material: Material, folder: str | Path | None, code_commit: str | None) -> RunRecord | Failure:
     try:
-        return run_job(job, material, folder, made_in)
+        return run_job(job, material, folder, code_commit)
     except Exception as error:  # any kind: one failure must not lose the other records
-        return Failure(called(job, material), f"{type(error).__name__}: {error}")
+        return Failure(describe(job, material), f"{type(error).__name__}: {error}")

@@ -44,8 +44,8 @@ def run(
     return run_job(Job(name, variant, backbone, train), material, folder, commit())
 
 
-def run_job(job: Job, material: Material, folder: str | Path | None, made_in: str | None) -> RunRecord:
-    """As `run`; `made_in` is the commit of the present code."""
+def run_job(job: Job, material: Material, folder: str | Path | None, code_commit: str | None) -> RunRecord:
+    """As `run`; `code_commit` is the commit of the present code."""
     stored = stored_record(job, material, folder)
     if stored is not None:
         return stored
@@ -72,7 +72,7 @@ def run_job(job: Job, material: Material, folder: str | Path | None, made_in: st
         ranks={protocol: pack_ranks(r) for protocol, (r, _) in ranks.items()},
         units=pack_units(split.test.users), kinds=pack_kinds(case_groups(split, split.test)),
         report=report, parameters=parameters, peak_memory_mb=memory.megabytes(), threads=torch.get_num_threads(),
-        device="cuda" if torch.cuda.is_available() else "cpu", versions=versions(), commit=made_in,
+        device="cuda" if torch.cuda.is_available() else "cpu", versions=versions(), commit=code_commit,
     )  # fmt: skip
     line = record.to_json()
     if folder is not None:
@@ -97,7 +97,7 @@ def rank_under_protocols(scorer: Scorer, split: Split) -> dict[str, tuple[Ranks,
     }
 
 
-def called(job: Job, material: Material) -> str:
+def describe(job: Job, material: Material) -> str:
     share = "" if material.share == 1 else f", {material.share:.3g} of the shoppers"
     return f"{material.name}, {material.split.name}{share}: {job}"
 

@@ -32,11 +32,16 @@ class BackboneSettings:
     head: bool = False  # a dense layer between the backbone and the scores, see `WithHead`
 
     def __post_init__(self) -> None:
+        """Raises SettingsError: names the setting and the values it may have."""
+        if self.name not in BACKBONES:
+            raise SettingsError(f"unknown backbone {self.name!r}: choose one of {', '.join(BACKBONES)}")
         for name in ("width", "max_len", "layers", "heads"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)!r}")
         if not 0 <= self.dropout < 1:
             raise SettingsError(f"dropout must be at least 0 and below 1, got {self.dropout!r}")
+        if self.width % self.heads:
+            raise SettingsError(f"width {self.width} is not divisible by {self.heads} heads")
 
 
 class Attention(nn.Module):
@@ -235,8 +240,7 @@ class TwoTowers(Backbone):
 class WithHead(Backbone):
     """A backbone, and a dense layer added to its prediction (in BERT4Rec's code the layer replaces it).
 
-    A residual network ends near the last item's vector, so it expects again what was just taken. The layer can turn
-    away from it.
+    A residual network ends near the vector of the last item, and so predicts it again; the layer can correct this.
     """
 
     def __init__(self, backbone: Backbone, width: int):
@@ -283,11 +287,9 @@ def make_backbone(settings: BackboneSettings) -> Backbone:
     """The backbone called `settings.name`.
 
     Raises:
-        SettingsError: unknown name, or a width that the heads do not divide.
+        SettingsError: a process that did not register the backbone, such as a worker that never imported its module.
     """
     if settings.name not in BACKBONES:
-        raise SettingsError(f"unknown backbone {settings.name!r}: choose one of {', '.join(BACKBONES)}")
-    if settings.width % settings.heads:
-        raise SettingsError(f"width {settings.width} is not divisible by {settings.heads} heads")
+        raise SettingsError(f"backbone {settings.name!r} is not registered in this process: import its module first")
     backbone = BACKBONES[settings.name](settings)
     return WithHead(backbone, settings.width) if settings.head else backbone

@@ -28,13 +28,13 @@ class DualView(TwoTowers):
     """One backbone shared by two views that first look at each other, item by item of the history.
 
     With a backbone that predicts the next item, position t of one view sees positions up to t of the other; with a
-    cloze backbone it sees all real positions. (A public implementation looks at the future here, and so learns
+    cloze backbone it sees all real positions. (A public implementation attends to the future here, and so learns
     from what it must predict.)
     """
 
     def __init__(self, backbone: Backbone, width: int, heads: int, dropout: float):
         super().__init__(backbone)
-        self.looks = nn.ModuleList(_Look(width, heads, dropout) for _ in range(2))
+        self.attentions = nn.ModuleList(_CrossAttention(width, heads, dropout) for _ in range(2))
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -43,13 +43,13 @@ class DualView(TwoTowers):
         normed = [norm(view) for norm, view in zip(self.norms, views, strict=True)]
         seen = None if self.objective == "next" else mask
         mixed = [
-            view + look(normed[i], normed[1 - i], seen)
-            for i, (view, look) in enumerate(zip(views, self.looks, strict=True))
+            view + attend(normed[i], normed[1 - i], seen)
+            for i, (view, attend) in enumerate(zip(views, self.attentions, strict=True))
         ]
         return super().forward(torch.cat(mixed, dim=-1), mask)
 
 
-class _Look(nn.Module):
+class _CrossAttention(nn.Module):
     """Cross-attention of one view of a history onto the other."""
 
     def __init__(self, width: int, heads: int, dropout: float):

@@ -1,9 +1,9 @@
 """Losses: full softmax, sampled softmax, BCE and gBCE of the next item, and one against items taken before.
 
-`softmax_loss` is the one that the book uses. Written plainly it is one line, `cross_entropy(hidden @ table.T, target)`,
-and that line holds a matrix of (predicted positions) x (items) several times over. Here a few rows at a time
-go all the way: scores, softmax, gradient, while they still lie in the processor's cache. Same numbers, less memory,
-several times faster. What is left is three matrix products, and they are the floor.
+The book uses `softmax_loss`. In one line it is `cross_entropy(hidden @ table.T, target)`, which stores several matrices
+of (predicted positions) x (items). Here scores, softmax and gradient are computed for a few rows at a time, while these
+are in the processor's cache: the same numbers with less memory, several times faster. What remains is the time of
+three matrix products.
 """
 
 from __future__ import annotations
@@ -70,11 +70,11 @@ def softmax_loss(hidden: Tensor, table: Tensor, targets: Tensor, bias: Tensor | 
 def history_loss(hidden: Tensor, items: Tensor, table: Tensor) -> Tensor:
     """Mean cross-entropy, in nats, of choosing the next item among itself and all that the same user took before.
 
-    Where nothing is taken twice, a model must not recommend what it has just read, although nothing is more like it.
-    The full softmax says so with a few rows of thousands; this says nothing else.
+    Where nothing is taken twice, a model must not recommend the items of the history, although their vectors are the
+    most similar ones. In the full softmax they are a few of thousands of rows; here they are the only negatives.
 
     Args:
-        hidden: (B, T, d) what is expected after each of the first T items; items: (B, T + 1) right-padded rows of
+        hidden: (B, T, d) predictions after each of the first T items; items: (B, T + 1) right-padded rows of
             `table` (0 is padding); table: (n, d).
     """
     before, targets = items[:, :-1], items[:, 1:]

@@ -6,6 +6,7 @@ from dmesr_core.errors import SettingsError
 from dmesr_core.experiments.grid import Block, Data, Grid, jobs
 from dmesr_core.experiments.grids import get
 from dmesr_core.experiments.variants import VARIANTS
+from dmesr_core.models.backbones import BACKBONES
 
 
 def test_seed_by_seed_and_longest_first():
@@ -15,7 +16,8 @@ def test_seed_by_seed_and_longest_first():
     assert first[0].name == "llm_esr" and first[-1].name == "popularity"
 
 
-def test_what_a_grid_does_not_know_counts_as_short():
+def test_what_a_grid_does_not_know_counts_as_short(monkeypatch):
+    monkeypatch.setitem(BACKBONES, "mamba", BACKBONES["sasrec"])
     odd = Grid("odd", "", (Block((Data("bazaar"),), {"id_only": VARIANTS["id_only"]}, ("sasrec", "mamba"), seeds=1),))
     (some,) = jobs(odd).values()
     assert {job.backbone.name for job in some} == {"sasrec", "mamba"}
@@ -28,3 +30,16 @@ def test_settings_that_do_not_exist_are_refused():
     odd = Grid("odd", "", (Block((Data("bazaar"),), {"id_only": VARIANTS["id_only"]}, sizes={"depth": 2}),))
     with pytest.raises(SettingsError, match="grid 'odd': a backbone has no setting depth"):
         jobs(odd)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"split": "leave_one_out"}, "unknown split 'leave_one_out': choose one of leave-one-out, global-time"),
+        ({"share": 0.0}, "share must be above 0 and at most 1"),
+        ({"share": 1.5}, "share must be above 0 and at most 1"),
+    ],
+)
+def test_data_that_make_no_sense_are_refused(changes, message):
+    with pytest.raises(SettingsError, match=message):
+        Data("bazaar", **changes)

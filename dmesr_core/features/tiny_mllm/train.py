@@ -54,7 +54,7 @@ class TinyTrainSettings:
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("seed", "eye_steps", "steps", "weight_decay", "warmup"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:  # NaN is refused, too
                 raise SettingsError(f"{name} must not be negative, got {getattr(self, name)}")
         for name in ("eye_rate", "rate"):
             if not getattr(self, name) > 0:
