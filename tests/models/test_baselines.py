@@ -54,7 +54,7 @@ def test_neither_padding_nor_company_matters(kind, name):
 @pytest.mark.parametrize("name", ["sasrec", "bert4rec"])
 def test_both_views_look_at_each_other(name):
     model = model_of("llm_esr", name)
-    width = model.backbone.looks[0].out.in_features
+    width = model.backbone.attentions[0].out.in_features
     items = torch.tensor([[1, 2, 3]])
     table = model.item_table()
     for view in (slice(0, width), slice(width, None)):  # semantic, collaborative
