@@ -1,5 +1,12 @@
 """DMESR: a dual-view, multimodal-LLM-based enhancing framework for sequential recommendation.
 
+The usual order: `load_dataset` (a catalogue and a log), `leave_one_out` (a split), `extract_features`, `DMESR.build`,
+`fit`, `evaluate`, `top_k`. Items are numbered 1..N in the order of the catalogue, in splits and features, too; 0 is
+padding. `catalogue.item(k)` is the item with a number, `catalogue.numbers(ids)` gives the numbers of ids.
+
+What a field of a settings class means, or of another dataclass, stands beside it in the source: `TrainSettings??` in a
+notebook, or `print(inspect.getsource(TrainSettings))`.
+
 The names below are imported when they are first used, so `import dmesr_core` is fast and loads no library.
 """
 
@@ -76,4 +83,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *EXPORTS})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

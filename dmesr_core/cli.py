@@ -187,7 +187,9 @@ def _parser() -> argparse.ArgumentParser:
     experiment.add_argument("grid", nargs="?", default="", help="its name; without one, all are listed")
     experiment.add_argument("--list", action="store_true", help="list all experiments")
     experiment.add_argument("--profile", default="cpu", help="smoke: a tiny run on tiny data (default: %(default)s)")
-    experiment.add_argument("--data-dir", default="", help="folder of the data set, for all but the bazaar")
+    experiment.add_argument(
+        "--data-dir", default="", help="folder of the data set, for all but the bazaar (default: below DMESR_DATA)"
+    )
     experiment.add_argument("--workers", type=int, default=None, help="trainings side by side (default: one per core)")
     experiment.add_argument(
         "--out", default="", metavar="FILE",

@@ -63,7 +63,9 @@ class RunSettings:
 
             dataset_spec(self.data)
             if not (self.data_dir and Path(self.data_dir).is_dir()):
-                raise SettingsError(f"data {self.data!r} needs a data folder that exists; got {self.data_dir!r}")
+                raise SettingsError(
+                    f"data {self.data!r} needs a data folder that exists; got {self.data_dir!r}: --data-dir names it"
+                )
         if self.seed < 0:
             raise SettingsError(f"seed must be 0 or more, got {self.seed!r}")
         if self.cell_timeout is not None and self.cell_timeout < 1:

@@ -85,6 +85,9 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __repr__(self) -> str:
+        return f"<Catalogue: {len(self):,} items, {self.report['no_picture']:,} of them without picture>"
+
     def item(self, k: int) -> Item:
         """Item number `k`, 1..N.
 

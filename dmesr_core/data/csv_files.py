@@ -56,7 +56,7 @@ def read_table(path: str | Path, required: Iterable[str], hint: str = "") -> pd.
     if missing:
         raise DataError(
             f"{path}: lacks the column{'s' * (len(missing) > 1)} {_names(missing)}; "
-            f"found {_names(table.columns)}, wanted {_names(required)}. {hint}".rstrip()
+            f"found {_names(table.columns)}, wanted {_names(required)}.{_other_separator(table)} {hint}".rstrip()
         )
     # pandas fills short rows with empty cells without a warning, so a truncated file would pass.
     if len(table) and (table.iloc[:, -1] == "").any():
@@ -96,6 +96,12 @@ def rows_where(mask: np.ndarray) -> np.ndarray:
 
 def _names(names: Iterable[str]) -> str:
     return ", ".join(repr(str(name)) for name in names)
+
+
+def _other_separator(table: pd.DataFrame) -> str:
+    """A sentence about cells that are not separated by commas; "" if they seem to be."""
+    found = [name for name, sign in (("semicolons", ";"), ("tabs", "\t")) if sign in table.columns[0]]
+    return f" The cells are separated by {found[0]}: save the file with commas." if found else ""
 
 
 def _not_utf8(path: Path) -> str:

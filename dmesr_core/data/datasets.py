@@ -29,6 +29,9 @@ class Dataset:
     interactions: Interactions
     world: World | None = None  # Bazaar only
 
+    def __repr__(self) -> str:
+        return f"<Dataset {self.name!r}: {self.catalogue!r}, {self.interactions!r}>"
+
     def require_catalogue(self) -> Catalogue:
         """The catalogue.
 
@@ -107,8 +110,9 @@ def load_dataset(
 ) -> Dataset:
     """The data set called `name`, or the one at a path: `load_dataset("bazaar")`, `load_dataset("my_shop")`.
 
-    An option that is None has the default of the data set's own reader: `load_movielens`, `load_folder`,
-    `load_sequence_file` (for `beauty`, `toys` and `sequences`, which have no catalogue).
+    An option that is None has the default of the data set's own reader: `data.movielens.load_movielens`,
+    `data.folder.load_folder`, `data.sequence_file.load_sequence_file` (for `beauty`, `toys` and `sequences`, which
+    have no catalogue, and none of these options). Their docstrings say which files and columns they read.
 
     Args:
         name: a name in `DATASETS`; or the path of a folder (read as `folder`) or of a file (read as `sequences`).
@@ -116,10 +120,10 @@ def load_dataset(
             `DMESR_DATA` names. The Bazaar is generated and takes none.
         profile: the size of the Bazaar, see `profiles.get`; other data sets are read as they are.
         seed: of the Bazaar.
-        k_core: drop users and items with fewer events.
-        min_rating: ignore ratings with fewer stars.
-        on_unknown: "error", or "drop" events whose item is not in the catalogue.
-        keep_bare: keep items without text or picture.
+        k_core: drop users and items with fewer events; items are numbered anew (`movielens`: 5, `folder`: 0, all stay).
+        min_rating: ignore ratings with fewer stars (`movielens` only; all count).
+        on_unknown: "error", or "drop" events whose item is not in the catalogue (`folder` only; "error").
+        keep_bare: keep items without text or picture (`movielens` only; False. A `folder` always keeps them).
 
     Raises:
         SettingsError: an unknown name, a folder that is lacking or not wanted, an option that the data set does not
@@ -156,11 +160,12 @@ def _find(name: str | Path, folder: str | Path | None) -> tuple[DatasetSpec, str
     """The entry, and the folder or file to read, where `name` is the name of a data set or the path of one."""
     if folder or (isinstance(name, str) and name in DATASETS):
         return dataset_spec(str(name)), folder
-    path = Path(name)
-    if str(name) and (path.is_dir() or path.is_file()):
+    path = Path(name) if isinstance(name, str | Path) and str(name) else None
+    if path is not None and (path.is_dir() or path.is_file()):
         return DATASETS["folder" if path.is_dir() else "sequences"], path
     raise SettingsError(
-        f"unknown data {str(name)!r}: choose one of {', '.join(DATASETS)}, or give the path of a folder or a file"
+        f"unknown data {str(name)!r}: choose one of {', '.join(DATASETS)}, or give the path of a folder or a file "
+        "that exists"
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dmesr_core.data.catalogue import Catalogue, read_catalogue
 from dmesr_core.data.interactions import Interactions, keep_core, read_interactions
-from dmesr_core.errors import DataError
+from dmesr_core.errors import DataError, SettingsError
 
 
 def load_folder(folder: str | Path, k_core: int = 0, on_unknown: str = "error") -> tuple[Catalogue, Interactions]:
@@ -22,10 +22,14 @@ def load_folder(folder: str | Path, k_core: int = 0, on_unknown: str = "error") 
 
     Raises:
         DataError: invalid data; names the file, the row or the id.
+        SettingsError: `k_core` below 0.
     """
+    if k_core < 0:
+        raise SettingsError(f"k_core must be at least 0, got {k_core}")
     folder = Path(folder)
     if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder; it should hold items.csv, interactions.csv and pictures/")
+        found = "this is a file, not a folder" if folder.exists() else "there is no such folder"
+        raise DataError(f"{folder}: {found}; it should hold items.csv, interactions.csv and pictures/")
     catalogue = read_catalogue(folder)
     interactions = read_interactions(folder / "interactions.csv", catalogue, on_unknown=on_unknown)
     return keep_core(catalogue, interactions, k_core) if k_core > 0 else (catalogue, interactions)

@@ -83,8 +83,12 @@ class Interactions:
     def __len__(self) -> int:
         return len(self.user)
 
+    def __repr__(self) -> str:
+        return f"<Interactions: {len(self):,} events of {self.n_users:,} users with {self.n_items:,} items>"
+
     @property
     def n_users(self) -> int:
+        """U, the number of users with events."""
         return len(self.user_ids)
 
     def histories(self) -> Sequences:

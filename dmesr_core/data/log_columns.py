@@ -86,6 +86,7 @@ def _check_finite(seconds: np.ndarray, given: pd.Series, where: str) -> np.ndarr
         rows = rows_where(bad)
         raise DataError(
             f"{where}: {name_rows(rows)}: the time is not a finite number or date "
-            f"(row {rows[0]} holds {str(given.iloc[rows[0] - 1])!r}); correct or drop these events"
+            f"(row {rows[0]} holds {str(given.iloc[rows[0] - 1])!r}); correct or drop these events. Wanted are "
+            "numbers in all rows, or ISO dates (2024-01-31) in all rows"
         )
     return seconds

@@ -19,7 +19,7 @@ def load_sequence_file(file: Path) -> Interactions:
         DataError: the file does not exist, has no users, or has a line of another form.
     """
     if not file.is_file():
-        raise DataError(f"{file}: there is no such file; {_FORM}")
+        raise DataError(f"{file}: {'this is a folder' if file.is_dir() else 'there is no such file'}; {_FORM}")
     line_of: dict[int, int] = {}
     histories: list[list[int]] = []
     for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):

@@ -151,6 +151,14 @@ def top_k(
 
     Args:
         model: a recommender, or a scorer; a scorer needs `n_items`.
+        histories: one list or array of item numbers per user, oldest first: `[[3, 17]]` is one user. `split.test` and
+            `split.valid` have such `histories`, and `Interactions.histories()` are those up to the last event.
+        k: 1 to the number of items.
+        candidates: (N + 1,) bool, the items that may be recommended; None: all.
+
+    Raises:
+        SettingsError: `k` out of range, or a scorer without `n_items`.
+        DataError: numbers that are no items, an empty history where the model needs one, other `candidates`.
     """
     if n_items is None:
         if not isinstance(model, Recommender):

@@ -21,6 +21,10 @@ class Result:
     protocol: str  # how it was measured, in words: only results with equal protocols are comparable
     units: np.ndarray | None = None  # (C,) int: cases of one unit (user) are resampled together; None: each case alone
 
+    def __repr__(self) -> str:
+        means = ", ".join(f"{m} {value:.4f}" for m, value in self.mean().items())
+        return f"<Result {self.name!r}: {means}; {self.protocol}>"
+
     @property
     def metrics(self) -> tuple[str, ...]:
         return tuple(self.per_case)
@@ -91,10 +95,19 @@ def compare(
     With `against` (the name of one of the results) each metric also gets the paired gain over that result:
     `m gain`, `m gain low`, `m gain high`, `m p` (nan in that result's own row).
 
+    Args:
+        results: a list of what `evaluate` gives, on the same cases; each with a `name` of its own.
+        metrics: such as `["ndcg@10"]`; None: all.
+        n, seed, level: resamples of the bootstrap, their seed, and the level of the intervals.
+
     Raises:
         DataError: for results with different protocols or numbers of cases: they are not comparable.
         SettingsError: for an unknown metric, two results of one name, or an unknown name in `against`.
     """
+    if isinstance(results, Result) or not isinstance(results, Sequence):
+        raise SettingsError(f"wanted a list of results, as in compare([first, second]); got {type(results).__name__}")
+    if isinstance(metrics, str):
+        raise SettingsError(f"metrics are a list, as in [{metrics!r}]")
     check_comparable(results)
     metrics = tuple(metrics or results[0].metrics)
     for metric in metrics:
@@ -102,7 +115,9 @@ def compare(
             raise SettingsError(f"unknown metric {metric!r}: choose from {', '.join(results[0].metrics)}")
     named = {r.name: r for r in results}
     if len(named) < len(results):
-        raise SettingsError(f"two results share a name: {', '.join(r.name for r in results)}")
+        raise SettingsError(
+            f"two results share a name: {', '.join(r.name for r in results)}; evaluate(..., name=...) gives another"
+        )
     if against is not None and against not in named:
         raise SettingsError(f"nothing is called {against!r}: choose one of {', '.join(named)}")
     rows = []

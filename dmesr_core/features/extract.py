@@ -43,6 +43,10 @@ class Features:
     tokens: list[list[str]]  # N+1; entry k has as many tokens as row k of the mask has True
     report: dict  # see `extract_features`
 
+    def __repr__(self) -> str:
+        (n, width), (_, length, fine) = self.coarse_text.shape, self.fine.shape
+        return f"<Features of {n - 1:,} items: two views of width {width}, up to {length} tokens of width {fine}>"
+
     @property
     def sentence(self) -> np.ndarray:
         """(N+1, d_f) float32: sentence vectors of length 1, the mean of an item's fine states; row 0 is zero."""
@@ -66,6 +70,7 @@ def extract_features(
     continues.
 
     Args:
+        catalogue: such as `load_dataset("my_shop").catalogue`.
         mllm: a model, or what `MLLM.load` takes: "tiny", a hub name, or a folder. None: "tiny".
         encoder: a text encoder, or what `TextEncoder.load` takes. None: MiniLM.
         store: a store, or its folder. None: `features` in the cache folder.
@@ -82,6 +87,9 @@ def extract_features(
         DataError: broken model files, or a full disk; results computed before are kept.
         SettingsError: a model that cannot be used, or a wrong `max_tokens`.
     """
+    if not isinstance(catalogue, Catalogue):
+        found = "None: the data set has no pictures or texts" if catalogue is None else type(catalogue).__name__
+        raise SettingsError(f"features are those of a catalogue, as load_dataset(...).catalogue; got {found}")
     if max_tokens < 2:
         raise SettingsError(f"max_tokens must be at least 2 (the marks of beginning and end), got {max_tokens}")
     mllm, encoder, store = _loaded(mllm, encoder, store)

@@ -1,4 +1,4 @@
-"""Three sequential backbones behind one small interface: vectors of a history in, vectors that predict out.
+"""SASRec, GRU4Rec and BERT4Rec behind one small interface: vectors of a history in, vectors that predict out.
 
 A backbone never sees item numbers: it gets the item vectors of a right-padded history (B, T, D) and a mask of
 its real positions (B, T), and returns (B, T, D). With right padding a causal model needs no padding mask: real
@@ -77,7 +77,12 @@ class Backbone(nn.Module):
     """Interface of all backbones: (B, T, D) vectors and (B, T) mask in, (B, T, D) out.
 
     A backbone of your own has the constructor `(settings: BackboneSettings)`, both attributes and `forward`, and gets
-    its name with `@register_backbone("mine")`.
+    its name with `@register_backbone("mine")`. D is `settings.width`.
+
+    Attributes:
+        objective: "next" (each position predicts the item after it and must not look at later ones), or "cloze"
+            (masked positions predict themselves); a cloze backbone has `mask_vector`, too.
+        item_bias: whether a learned bias per item is added to the scores.
     """
 
     objective: str  # "next" (position t must not look at later ones) or "cloze"
@@ -265,7 +270,7 @@ BACKBONES: dict[str, Callable[[BackboneSettings], Backbone]] = {
 
 
 def register_backbone(name: str) -> Callable[[type[Backbone]], type[Backbone]]:
-    """Class decorator that makes a backbone known to `BackboneSettings(name)`.
+    """Class decorator that makes a backbone known to `BackboneSettings(name)`; `Backbone` says what it needs.
 
     Raises:
         SettingsError: a name that is taken by another class, or a class that lacks `objective` or `item_bias`.

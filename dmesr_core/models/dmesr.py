@@ -150,7 +150,11 @@ class DMESR(Recommender):
 
     @classmethod
     def build(cls, features: Features, split: Split, settings: DMESRSettings | None = None) -> DMESR:
-        """An untrained model for the items of `split`, which `features` describe."""
+        """An untrained model for the items of `split`, which `features` describe.
+
+        Both must come from one catalogue: item k is row k of the features. Data that was loaded with another `k_core`
+        numbers its items anew, and needs features of its own.
+        """
         return cls(settings or DMESRSettings(), features, known_items(split))
 
     def train(self, mode: bool = True) -> DMESR:

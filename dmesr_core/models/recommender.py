@@ -43,6 +43,7 @@ class Recommender(nn.Module):
 
     @property
     def n_items(self) -> int:
+        """N, without the padding."""
         return len(self.known) - 1
 
     def encode_items(self, items: Tensor) -> Encoded:

@@ -61,13 +61,19 @@ def fit(
     """Train `model` in place; it ends with the weights of its best epoch.
 
     Args:
-        callbacks: such as `EMA(0.996)` or `TimeLimit(180)`.
-        validate: model -> score, higher is better; the default ranks the validation cases of `split`.
-        checkpoint: a folder; training continues from what is there, and leaves the best weights in it.
+        callbacks: a list, such as `[EMA(0.996), TimeLimit(180)]`.
+        validate: model -> score, higher is better; the default ranks the validation cases of `split` (NDCG@10).
+        checkpoint: a folder; training continues from what is there, and leaves the best weights in it. The settings
+            must be the same, also the number of epochs: the learning rate depends on it.
+        progress: show a progress bar, called `label`.
+
+    Returns:
+        `TrainReport`: loss and validation score of each epoch, the best epoch, and the time.
 
     Raises:
-        SettingsError: settings that the backbone cannot use, or a checkpoint of another training. DataError: nothing
-            to train on or to validate with, a loss or score that is not finite, or a checkpoint that cannot be read.
+        SettingsError: settings that the backbone cannot use, or a checkpoint of another training.
+        DataError: nothing to train on or to validate with, a loss or score that is not finite, or a checkpoint that
+            cannot be read.
     """
     run = Training(model, split, settings or TrainSettings(), callbacks, validate, checkpoint)
     run.resume()

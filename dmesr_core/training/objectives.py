@@ -1,4 +1,4 @@
-"""Objectives: what a training step predicts, from which positions, and its loss."""
+"""Objectives: what a training step predicts (the next item, or BERT4Rec's masked ones), where, and its loss."""
 
 from __future__ import annotations
 

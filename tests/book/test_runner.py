@@ -168,7 +168,7 @@ def test_everything_is_checked_before_anything_runs(tmp_path):
 def test_wrong_settings(tmp_path):
     with pytest.raises(SettingsError, match="unknown profile 'big'"):
         RunSettings(tmp_path, profile="big")
-    with pytest.raises(SettingsError, match="needs a data folder that exists; got ''"):
+    with pytest.raises(SettingsError, match="needs a data folder that exists; got '': --data-dir names it"):
         RunSettings(tmp_path, data="movielens")
     with pytest.raises(SettingsError, match="unknown data 'shop': choose one of bazaar"):
         RunSettings(tmp_path, data="shop", data_dir=str(tmp_path))

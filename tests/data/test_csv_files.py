@@ -66,3 +66,10 @@ def test_clean_id():
 def test_name_rows():
     assert name_rows([3]) == "row 3"
     assert name_rows(range(1, 1_300)) == "rows 1, 2, 3, 4, 5 and 1,294 more"
+
+
+@pytest.mark.parametrize(("sign", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_another_separator_is_named(write_folder, sign, name):
+    folder = write_folder({"t.csv": f"id{sign}title\na{sign}Cup\n"})
+    with pytest.raises(DataError, match=f"cells are separated by {name}: save the file with commas"):
+        read_table(folder / "t.csv", ["id", "title"])

@@ -140,3 +140,26 @@ def test_options_of_movielens_reach_the_reader(write_folder):
 def test_options_that_a_data_set_does_not_have(name, options, message):
     with pytest.raises(SettingsError, match=re.escape(f"data {name!r} has {message}")):
         load_dataset(name, **options)
+
+
+@pytest.mark.parametrize("name", [None, 3])
+def test_what_is_no_name_and_no_path_is_refused(name):
+    with pytest.raises(SettingsError, match=f"unknown data '{name}'"):
+        load_dataset(name)
+
+
+def test_a_file_for_a_folder_and_a_folder_for_a_file(write_folder):
+    folder = write_folder({"items.csv": ITEMS})
+    with pytest.raises(DataError, match=r"items.csv: this is a file, not a folder; it should hold items\.csv"):
+        load_dataset("folder", folder / "items.csv")
+    with pytest.raises(DataError, match="this is a folder; wanted one user per line"):
+        load_dataset("sequences", folder)
+
+
+def test_a_data_set_is_shown_in_one_line(write_folder):
+    folder = write_folder({"items.csv": ITEMS, "interactions.csv": LOG, "log.txt": LINES})
+    assert repr(load_dataset(folder)) == (
+        "<Dataset 'folder': <Catalogue: 2 items, 2 of them without picture>, "
+        "<Interactions: 3 events of 2 users with 2 items>>"
+    )
+    assert "None, <Interactions: 5 events" in repr(load_dataset(folder / "log.txt"))

@@ -6,7 +6,7 @@ import pytest
 
 from dmesr_core.data.folder import load_folder
 from dmesr_core.data.pictures import open_picture
-from dmesr_core.errors import DataError
+from dmesr_core.errors import DataError, SettingsError
 
 ITEMS = "id,title,text\n0,Red cup,A cup.\nb,Tasse bleue,Für Tee ☕\nc,كوب أخضر,\n"
 LOG = "user,item,time\nu,b,2024-05-02\nu,0,2024-05-01\nv,c,2024-05-01T10:00:00\n"
@@ -59,3 +59,8 @@ def test_folder_lacks_a_file(write_folder, lacking, message):
 def test_no_such_folder(tmp_path):
     with pytest.raises(DataError, match=r"nowhere: there is no such folder; it should hold items\.csv"):
         load_folder(tmp_path / "nowhere")
+
+
+def test_a_core_below_zero_is_refused(tmp_path):
+    with pytest.raises(SettingsError, match="k_core must be at least 0, got -1"):
+        load_folder(tmp_path, k_core=-1)

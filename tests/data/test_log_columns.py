@@ -33,3 +33,9 @@ def test_a_column_is_numbers_or_dates_whichever_most_rows_are():
         parse_times(pd.Series(["1970-01-02", "5", "1970-01-03"]), "log")
     with pytest.raises(DataError, match=r"log: row 3: the time is not .* \(row 3 holds '1970-01-02'\)"):
         parse_times(pd.Series(["5", "6", "1970-01-02"]), "log")
+
+
+@pytest.mark.parametrize("odd", ["1704067200", "31.01.2024", ""])
+def test_a_time_that_is_not_like_the_others_says_what_is_wanted(odd):
+    with pytest.raises(DataError, match=rf"row 3 holds '{odd}'\).*numbers in all rows, or ISO dates .* in all rows"):
+        parse_times(pd.Series(["2024-01-01", "2024-01-02T10:00", odd]), "log")

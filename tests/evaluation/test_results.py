@@ -83,3 +83,17 @@ def test_what_cannot_be_compared_is_refused():
         compare([result("a"), result("b")], against="c")
     with pytest.raises(SettingsError, match="two results share a name"):
         compare([result("a"), result("a")])
+
+
+def test_a_result_is_shown_in_one_line():
+    result = Result("m", {"hr@5": np.array([0.0, 1.0])}, "full catalogue")
+    assert repr(result) == "<Result 'm': hr@5 0.5000; full catalogue>"
+
+
+def test_what_is_no_list_is_refused():
+    result = Result("m", {"hr@5": np.array([0.0, 1.0])}, "full catalogue")
+    for results in (result, {"m": result}):
+        with pytest.raises(SettingsError, match="wanted a list of results"):
+            compare(results)
+    with pytest.raises(SettingsError, match=r"as in \['hr@5'\]"):
+        compare([result], "hr@5")

@@ -284,3 +284,9 @@ def test_stored_keys_never_change(catalogue, tmp_path):
     assert make_key("coarse", "model", "Summarise this product text: ", None, words) in kept
     assert make_key("coarse", "model", "Describe the product in the picture.", picture, "") in kept
     assert make_key("fine", "encoder", 40, words) in kept
+
+
+@pytest.mark.parametrize(("what", "message"), [(None, "the data set has no pictures or texts"), ("my_shop", "got str")])
+def test_only_a_catalogue_has_features(what, message):
+    with pytest.raises(SettingsError, match=message):
+        extract_features(what)
