@@ -132,6 +132,12 @@ class Split:
     name: str  # "leave-one-out" or "global-time"
     report: dict[str, float] = field(default_factory=dict)  # counts made while splitting
 
+    def __repr__(self) -> str:
+        parts = (
+            f"{len(self.train):,} training sequences, {len(self.valid):,} validation and {len(self.test):,} test cases"
+        )
+        return f"<Split {self.name!r}: {parts}, {self.n_items:,} items>"
+
 
 def pad(sequences: Sequences | Iterable[Iterable[int]], max_len: int) -> torch.Tensor:
     """A batch of sequences as one tensor (B, T) int64, padded with 0 on the right.

@@ -275,6 +275,8 @@ def register_backbone(name: str) -> Callable[[type[Backbone]], type[Backbone]]:
     Raises:
         SettingsError: a name that is taken by another class, or a class that lacks `objective` or `item_bias`.
     """
+    if not isinstance(name, str):
+        raise SettingsError('register_backbone takes the name: @register_backbone("mine")')
 
     def register(backbone: type[Backbone]) -> type[Backbone]:
         taken = BACKBONES.get(name)

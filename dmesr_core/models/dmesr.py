@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dmesr_core.data.sequences import Split
-from dmesr_core.errors import SettingsError
+from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.features.extract import Features
 from dmesr_core.models.alignment import ProjectionHead, info_nce
 from dmesr_core.models.backbones import BackboneSettings, TwoTowers, make_backbone
@@ -154,7 +154,15 @@ class DMESR(Recommender):
 
         Both must come from one catalogue: item k is row k of the features. Data that was loaded with another `k_core`
         numbers its items anew, and needs features of its own.
+
+        Raises:
+            DataError: features of another number of items than the split has.
         """
+        if len(features.coarse_text) != split.n_items + 1:
+            raise DataError(
+                f"features of {len(features.coarse_text) - 1:,} items for a split of {split.n_items:,}: extract them "
+                "from the catalogue that was loaded together with the log"
+            )
         return cls(settings or DMESRSettings(), features, known_items(split))
 
     def train(self, mode: bool = True) -> DMESR:

@@ -83,7 +83,7 @@ def fit(
         loss, auxiliary_loss = run.train_epoch(epoch)
         score = run.validate(epoch)
         run.record(epoch, loss, auxiliary_loss, score)
-        bar.set_postfix(loss=f"{loss:.3f}", valid=f"{score:.4f}", best=f"{run.best_score:.4f}")
+        bar.set_postfix(loss=f"{loss:.3f}", valid=f"{score:.4f}", best=f"{run.best_score:.4f}", refresh=False)
         run.save(epoch)
     return run.finish()
 
@@ -104,6 +104,8 @@ class Training:
         checkpoint: str | Path | None = None,
     ):
         settings.check_objective(model.backbone.objective)
+        if model.n_items != split.n_items:
+            raise DataError(f"the model was built for {model.n_items:,} items, the split has {split.n_items:,}")
         if validate is None and not len(split.valid):
             raise DataError(
                 "the split has no validation cases to choose the best epoch by: pass `validate`, or split anew"

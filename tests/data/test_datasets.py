@@ -162,4 +162,6 @@ def test_a_data_set_is_shown_in_one_line(write_folder):
         "<Dataset 'folder': <Catalogue: 2 items, 2 of them without picture>, "
         "<Interactions: 3 events of 2 users with 2 items>>"
     )
+    split = load_dataset(folder / "log.txt").interactions.leave_one_out()
+    assert repr(split) == "<Split 'leave-one-out': 2 training sequences, 1 validation and 1 test cases, 3 items>"
     assert "None, <Interactions: 5 events" in repr(load_dataset(folder / "log.txt"))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dmesr_core.errors import SettingsError
-from dmesr_core.models.backbones import BACKBONES, BackboneSettings, TwoTowers, make_backbone
+from dmesr_core.models.backbones import BACKBONES, BackboneSettings, TwoTowers, make_backbone, register_backbone
 
 SIZE = dict(width=16, max_len=10, layers=2, heads=2, dropout=0.3)
 
@@ -99,3 +99,8 @@ def test_sizes_below_one_are_refused(size, value):
 def test_a_dropout_that_is_no_share_is_refused(dropout):
     with pytest.raises(SettingsError, match=f"dropout must be at least 0 and below 1, got {dropout}"):
         BackboneSettings(dropout=dropout)
+
+
+def test_a_backbone_is_registered_by_name():
+    with pytest.raises(SettingsError, match="register_backbone takes the name"):
+        register_backbone(BACKBONES["sasrec"])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from helpers.small_material import make_material
 
-from dmesr_core.errors import SettingsError
+from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.models.backbones import BACKBONES, BackboneSettings
 from dmesr_core.models.dmesr import DMESR, VIEWS, DMESRSettings
 from dmesr_core.models.recommender import IDRecommender, known_items
@@ -277,3 +277,7 @@ def test_settings_that_make_no_sense_are_refused(changes, message):
         DMESRSettings(**changes)
 
 
+@pytest.mark.parametrize("n", [N - 1, N + 1])
+def test_features_of_other_items_are_refused(n):
+    with pytest.raises(DataError, match=f"features of {n} items for a split of {N}"):
+        DMESR.build(features(n), make_material().split)

@@ -1,6 +1,7 @@
 """The loop: it learns, it repeats itself to the bit, it resumes, and it refuses nonsense."""
 
 import itertools
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -167,3 +168,16 @@ def test_a_loss_that_is_not_a_number_stops_with_the_epoch():
     model.embedding.weight.data[3] = torch.nan
     with pytest.raises(DataError, match="loss of epoch 0 is nan"):
         fit(model, split, QUICK, progress=False)
+
+
+def test_a_split_of_other_items_is_refused():
+    split = cycle_split()
+    with pytest.raises(DataError, match=f"built for {N} items, the split has {N + 1}"):
+        fit(build(split), replace(split, n_items=N + 1), QUICK, progress=False)
+
+
+def test_the_bar_never_shows_losses_of_no_epoch(capsys):
+    split = cycle_split()
+    fit(build(split), split, replace(QUICK, epochs=3), validate=lambda model: 0.5)
+    said = capsys.readouterr().err
+    assert "training:" in said and not re.search(r" 0/3 [^\r]*loss=", said)
