@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from helpers.small_material import BACKBONE, TRAIN, make_material
 
+from dmesr_core import profiles
+from dmesr_core.data.datasets import Dataset
 from dmesr_core.errors import DataError
 from dmesr_core.evaluation.ranking import Ranks
 from dmesr_core.evaluation.results import Result
@@ -134,3 +137,28 @@ def test_only_trainings_on_all_data_are_compared():
     assert list(study.whole_data({(1.0, "dmesr"): result(), (0.5, "raw"): result()})) == ["dmesr"]
     with pytest.raises(DataError, match="no record of `dmesr`"):
         study.whole_data({(0.5, "dmesr"): result()})
+
+
+def test_own_data_is_read_only_where_it_is_trained_on(monkeypatch):
+    def never():
+        raise AssertionError("the book's own records need no data")
+
+    monkeypatch.setattr(study, "stored_records", lambda profile: profile)
+    monkeypatch.setattr(study, "train_records", lambda *given: given)
+    smoke = profiles.get("smoke")
+    assert study.records_for("bazaar", smoke, never, never) == "smoke"
+    log = SimpleNamespace(leave_one_out=lambda: "split")
+    found = study.records_for("mine", smoke, lambda: Dataset("mine", None, log), lambda: "features")
+    assert found == ("split", "features", "mine", smoke.max_epochs)
+
+
+def test_models_are_those_with_a_result():
+    assert study.models_among({"dmesr", "raw", "other"}) == {"raw": "raw vectors", "dmesr": "DMESR"}
+    assert study.models_among({"dmesr", "raw"}, without=("raw",)) == {"dmesr": "DMESR"}
+
+
+def test_case_masks_are_those_of_dmesr_on_all_data(record):
+    others = [replace(record, share=0.5), record]
+    assert {name: mask.tolist() for name, mask in study.case_masks(others).items()} == {
+        name: mask.tolist() for name, mask in record.groups().items()
+    }

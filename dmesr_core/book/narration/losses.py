@@ -32,6 +32,11 @@ def table(comparisons: Mapping[str, LossComparison]) -> pd.DataFrame:
     return pd.DataFrame({(place, loss): row for place, c in comparisons.items() for loss, row in rows(c).items()}).T
 
 
+def not_learned(comparisons: Mapping[str, LossComparison], smoke: bool) -> dict[str, list[str]]:
+    """Data set -> losses that did not learn; none in a smoke run, where the best epoch is mostly the first."""
+    return {place: [] if smoke else comparison.not_learned for place, comparison in comparisons.items()}
+
+
 def story(place: str, gains: Gains, not_learned: Collection[str]) -> str:
     """Which losses are better or worse than the full softmax on one data set, and which did not learn at all."""
     found = by_verdict({name: gain for name, gain in gains.items() if name not in not_learned})

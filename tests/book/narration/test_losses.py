@@ -23,6 +23,12 @@ def test_the_table_has_a_row_per_data_set_and_loss():
     assert table.loc[("here", "BCE (1)"), "best epoch"] == "1"
 
 
+def test_smoke_runs_call_no_loss_not_learned():
+    comparisons = {"here": compare_losses(loss_records(), n=50)}
+    assert losses.not_learned(comparisons, smoke=False) == {"here": ["BCE (1)"]}
+    assert losses.not_learned(comparisons, smoke=True) == {"here": []}
+
+
 def test_the_story_by_verdict():
     assert losses.story("the Bazaar", GAINS, []) == (
         "On the Bazaar, against the full softmax: clearly worse BCE (1), BCE (64); clearly better "
