@@ -122,6 +122,11 @@ def models_among(results: Collection[str], without: Collection[str] = ()) -> dic
     return {name: label for name, label in MODELS.items() if name in results and name not in without}
 
 
+def count_trainings(records: Iterable[RunRecord]) -> int:
+    """Number of records of a training; what needs none, like a ceiling, has no report."""
+    return sum(bool(record.report) for record in records)
+
+
 def case_masks(records: Iterable[RunRecord]) -> dict[str, np.ndarray]:
     """Group of test cases -> (C,) bool, as the first record of DMESR on all training sequences has them."""
     return next(r for r in records if r.get("variant") == "dmesr" and r.share == 1).groups()
@@ -135,8 +140,10 @@ def find_record(records: Iterable[RunRecord], fingerprint: str, variant: str, se
     return None
 
 
-def rank_agreement(record: RunRecord, ranks: Ranks) -> float:
-    """Share of the test cases in which the target has the rank that was stored."""
+def rank_agreement(record: RunRecord | None, ranks: Ranks) -> float | None:
+    """Share of the test cases in which the target has the rank that was stored; None without a record."""
+    if record is None:
+        return None
     stored = record.ranks_of("full").greater
     return float((stored == np.minimum(ranks.greater, _MAX_RANK)).mean())
 

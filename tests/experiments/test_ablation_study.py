@@ -105,6 +105,7 @@ def test_ranks_agree_with_their_record_as_far_as_it_goes(record):
     assert study.rank_agreement(record, Ranks(off, stored.n_ties)) == 1 - 10 / len(off)
     far = Ranks(np.full(len(off), 10_000), stored.n_ties)
     assert study.rank_agreement(record, far) == (stored.greater == 255).mean()
+    assert study.rank_agreement(None, stored) is None
 
 
 def test_results_by_amount_come_in_ascending_order(record):
@@ -150,6 +151,10 @@ def test_own_data_is_read_only_where_it_is_trained_on(monkeypatch):
     log = SimpleNamespace(leave_one_out=lambda: "split")
     found = study.records_for("mine", smoke, lambda: Dataset("mine", None, log), lambda: "features")
     assert found == ("split", "features", "mine", smoke.max_epochs)
+
+
+def test_only_records_of_trainings_are_counted(record):
+    assert study.count_trainings([record, replace(record, report={}), record]) == 2
 
 
 def test_models_are_those_with_a_result():
