@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
+from dmesr_core.data.datasets import Dataset
 from dmesr_core.data.sequences import Cases, Split
 from dmesr_core.evaluation.bootstrap import Paired, paired_bootstrap
 from dmesr_core.evaluation.erasure import evaluate_with_table
@@ -71,6 +73,59 @@ def score_cold(
         length = np.linalg.norm(vectors, axis=1)
         ratio = float(length[cold[1:]].mean() / length[~cold[1:]].mean())
     return ColdScores(among_all, among_cold, float(cold[offered].mean()), ratio)
+
+
+def score_models(
+    scorers: Mapping[str, Scorer], vectors: Mapping[str, np.ndarray], split: Split, dataset: Dataset
+) -> dict[str, ColdScores]:
+    """Label of a model -> its scores; "ceiling" last where it is known. Empty if no test case asks for a cold item.
+
+    Args:
+        scorers, vectors: label -> scorer of the test cases, and item vectors (N, d).
+    """
+    cases = cold_cases(split)
+    if not len(cases):
+        return {}
+    found = {label: score_cold(scorer, split, vectors[label]) for label, scorer in scorers.items()}
+    if dataset.world is not None:
+        best, best_of_cold = dataset.world.ceiling(split.test), dataset.world.ceiling(cases)
+        found["ceiling"] = score_cold(best, split, scorer_of_cold=best_of_cold)
+    return found
+
+
+def gain_among_cold(
+    scores: Mapping[str, ColdScores], ours: str, theirs: str, n: int = 2000, seed: int = 0
+) -> Paired | None:
+    """Gain in NDCG@10 of one model over another where only cold items compete; None without cold cases."""
+    if not scores:
+        return None
+    a, b = (scores[label].among_cold.per_case[METRIC] for label in (ours, theirs))
+    return paired_bootstrap(a, b, n, seed)
+
+
+@dataclass(frozen=True)
+class Stretched:
+    """What changes when the vectors of cold items are made as long as the others."""
+
+    length_ratio: float  # mean length of cold vectors divided by that of the others
+    changes: dict[str, Paired]  # of NDCG@10: of cold targets, of all others
+    share_of_cold: float  # of the test cases
+
+    @property
+    def total(self) -> float:
+        """Change over all test cases."""
+        weights = (self.share_of_cold, 1 - self.share_of_cold)
+        return sum(c.diff * w for c, w in zip(self.changes.values(), weights, strict=True))
+
+
+def stretch(
+    model: Recommender, scores: ColdScores | None, split: Split, n: int = 2000, seed: int = 0
+) -> Stretched | None:
+    """Make the cold vectors of a model as long as the others; None where it has no scores: there are no cold cases."""
+    if scores is None or scores.length_ratio is None:
+        return None
+    changes = stretch_cold_vectors(model, split, scores.length_ratio, n, seed)
+    return Stretched(scores.length_ratio, changes, len(cold_cases(split)) / len(split.test))
 
 
 def stretch_cold_vectors(

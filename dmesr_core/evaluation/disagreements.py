@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from dmesr_core.data.datasets import Dataset
+from dmesr_core.data.sequences import Split
 from dmesr_core.evaluation.metrics import metrics
-from dmesr_core.evaluation.ranking import Ranks, Scorer, top_k
+from dmesr_core.evaluation.ranking import Ranks, Scorer, rank_cases, top_k
+from dmesr_core.evaluation.results import Result
 
 Masks = dict[str, np.ndarray]  # kind of case -> (C,) bool
 BOTH, OURS, THEIRS, NEITHER = "both right", "only DMESR right", "only ID right", "both wrong"
@@ -16,6 +19,14 @@ BOTH, OURS, THEIRS, NEITHER = "both right", "only DMESR right", "only ID right",
 def hits(ranks: Ranks, k: int = 10) -> np.ndarray:
     """Whether the target is among the first `k`, (C,) bool; where it is tied, whether that is likely."""
     return metrics(ranks, [k])[f"hr@{k}"] >= 0.5
+
+
+def right_by_model(ranks: Mapping[str, Ranks], split: Split, dataset: Dataset) -> Masks:
+    """Model -> `hits` of its ranks of the test cases; "ceiling" last where it is known."""
+    right = {name: hits(of_model) for name, of_model in ranks.items()}
+    if dataset.world is not None:
+        right["ceiling"] = hits(rank_cases(dataset.world.ceiling(split.test), split.test, split.n_items))
+    return right
 
 
 def kinds_of_cases(ours: np.ndarray, theirs: np.ndarray) -> Masks:
@@ -32,6 +43,11 @@ def seed_disagreement(hits: np.ndarray) -> float | None:
         return None
     seeds = range(len(hits))
     return float(np.mean([(hits[a] & ~hits[b]).sum() for a in seeds for b in seeds if a != b]))
+
+
+def disagreement_of_trainings(result: Result, n_cases: int) -> float | None:
+    """`seed_disagreement` of the trainings of a result; None where it has other than these `n_cases` cases."""
+    return seed_disagreement(result.per_case["hr@10"] >= 0.5) if result.n_cases == n_cases else None
 
 
 def draw_cases(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from dmesr_core import files
+from dmesr_core.data.datasets import Dataset
 from dmesr_core.data.sequences import Split
 from dmesr_core.errors import DataError
 from dmesr_core.evaluation.ranking import Ranks
@@ -17,6 +18,7 @@ from dmesr_core.experiments.records import RunRecord
 from dmesr_core.experiments.variants import VARIANTS
 from dmesr_core.features.extract import Features
 from dmesr_core.models.dmesr import DMESRSettings
+from dmesr_core.profiles import Profile
 
 PARTS = ("picture view", "text view", "alignment", "original words", "ID vector")
 
@@ -101,6 +103,35 @@ def train_records(
     return ablations, {"your data": trained("losses")}
 
 
+def records_for(
+    data: str, profile: Profile, dataset: Callable[[], Dataset], features: Callable[[], Features]
+) -> tuple[list[RunRecord], dict[str, list[RunRecord]]]:
+    """`stored_records` for the book's own data, else `train_records`.
+
+    Args:
+        data: name of the data set.
+        dataset, features: called only where trainings are needed.
+    """
+    if data == "bazaar":
+        return stored_records(profile.name)
+    return train_records(dataset().interactions.leave_one_out(), features(), data, profile.max_epochs)
+
+
+def models_among(results: Collection[str], without: Collection[str] = ()) -> dict[str, str]:
+    """Those of `MODELS` that have a result, but for `without`: variant -> label."""
+    return {name: label for name, label in MODELS.items() if name in results and name not in without}
+
+
+def count_trainings(records: Iterable[RunRecord]) -> int:
+    """Number of records of a training; what needs none, like a ceiling, has no report."""
+    return sum(bool(record.report) for record in records)
+
+
+def case_masks(records: Iterable[RunRecord]) -> dict[str, np.ndarray]:
+    """Group of test cases -> (C,) bool, as the first record of DMESR on all training sequences has them."""
+    return next(r for r in records if r.get("variant") == "dmesr" and r.share == 1).groups()
+
+
 def find_record(records: Iterable[RunRecord], fingerprint: str, variant: str, seed: int) -> RunRecord | None:
     """The record of a variant with this seed on the split with this fingerprint, if there is one."""
     for record in records:
@@ -109,8 +140,10 @@ def find_record(records: Iterable[RunRecord], fingerprint: str, variant: str, se
     return None
 
 
-def rank_agreement(record: RunRecord, ranks: Ranks) -> float:
-    """Share of the test cases in which the target has the rank that was stored."""
+def rank_agreement(record: RunRecord | None, ranks: Ranks) -> float | None:
+    """Share of the test cases in which the target has the rank that was stored; None without a record."""
+    if record is None:
+        return None
     stored = record.ranks_of("full").greater
     return float((stored == np.minimum(ranks.greater, _MAX_RANK)).mean())
 

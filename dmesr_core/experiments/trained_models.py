@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dmesr_core.data.datasets import Dataset
+from dmesr_core.data.sequences import Split
 from dmesr_core.experiments.material import Material
 from dmesr_core.experiments.variants import VARIANTS, Variant, build
+from dmesr_core.features.extract import Features
 from dmesr_core.models.backbones import BackboneSettings
 from dmesr_core.models.recommender import Recommender
 from dmesr_core.training.fit import fit
@@ -37,9 +40,16 @@ class TrainedModel:
     seconds: float  # of training
 
 
-def names_for(has_facts: bool) -> tuple[str, ...]:
+def material_of(dataset: Dataset, split: Split, features: Features) -> Material:
+    """What the models may use, with the true facts where they are known."""
+    return Material(split, features, dataset.world.fact_vectors() if dataset.world else None, name=dataset.name)
+
+
+def names_for(material: Material) -> tuple[str, ...]:
     """The models to train: all where the facts about items are known, else the two that are compared case by case."""
-    return tuple(name for name in LABELS if name != UNTRAINED) if has_facts else ("id_only", "dmesr")
+    if material.facts is None:
+        return ("id_only", "dmesr")
+    return tuple(name for name in LABELS if name != UNTRAINED)
 
 
 def train_models(names: Iterable[str], material: Material, train: TrainSettings) -> dict[str, TrainedModel]:

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from helpers.small_cases import make_cases
+from helpers.small_differences import BETTER, WORSE
 from helpers.small_material import BACKBONE, N, make_material
 
-from dmesr_core.evaluation.cold_items import cold_cases, cold_items, score_cold, stretch_cold_vectors
+from dmesr_core.data.datasets import Dataset
+from dmesr_core.evaluation.cold_items import (
+    Stretched,
+    cold_cases,
+    cold_items,
+    gain_among_cold,
+    score_cold,
+    score_models,
+    stretch,
+    stretch_cold_vectors,
+)
 from dmesr_core.experiments.variants import VARIANTS, build
 
 MATERIAL = make_material()  # item 12 is cold, and four test cases ask for it
@@ -75,3 +87,43 @@ def test_stretching_by_one_changes_nothing_and_by_more_it_changes_ranks():
     assert all(change.diff == 0 for change in same.values())
     changed = stretch_cold_vectors(model, SPLIT, 1e-3, n=20)
     assert any(change.diff != 0 for change in changed.values())
+
+
+WITHOUT_WORLD = Dataset("folder", None, None)
+WITHOUT_COLD_CASES = replace(SPLIT, train_counts=np.ones(N + 1, int))
+
+
+def scored(dataset=WITHOUT_WORLD, split=SPLIT):
+    scorers = {"up": constant(np.arange(N + 1)), "down": constant(np.arange(N + 1, 0, -1))}
+    return score_models(scorers, dict.fromkeys(scorers, np.ones((N, 4))), split, dataset)
+
+
+def test_models_are_scored_with_the_ceiling_where_there_is_a_world():
+    found = scored()
+    assert list(found) == ["up", "down"]
+    assert found["up"].as_row() == score_cold(constant(np.arange(N + 1)), SPLIT, np.ones((N, 4))).as_row()
+    world = SimpleNamespace(ceiling=lambda cases: constant(np.arange(N + 1)))
+    found = scored(Dataset("bazaar", None, None, world))
+    assert list(found) == ["up", "down", "ceiling"] and found["ceiling"].length_ratio is None
+
+
+def test_without_cold_cases_nothing_is_scored_compared_or_stretched():
+    assert scored(split=WITHOUT_COLD_CASES) == {}
+    assert gain_among_cold({}, "up", "down") is None
+    assert stretch(None, None, WITHOUT_COLD_CASES) is None
+
+
+def test_models_are_compared_among_cold_items():
+    assert gain_among_cold(scored(), "up", "down", n=20).diff == 0  # one cold item: it is first for both
+
+
+def test_the_total_change_weighs_cold_targets_by_their_share():
+    found = Stretched(0.5, {"cold targets": BETTER, "all others": WORSE}, 0.25)
+    assert found.total == pytest.approx(0.25 * 0.02 - 0.75 * 0.02)
+
+
+def test_cold_vectors_are_stretched_by_the_ratio_that_was_found():
+    model = build(VARIANTS["dmesr"], MATERIAL, BACKBONE, 0).eval()
+    scores = replace(scored()["up"], length_ratio=1e-3)
+    found = stretch(model, scores, SPLIT, n=20)
+    assert found == Stretched(1e-3, stretch_cold_vectors(model, SPLIT, 1e-3, n=20), 4 / len(SPLIT.test))

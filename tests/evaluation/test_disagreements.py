@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import torch
 from helpers.small_cases import scorer_of
+from helpers.small_material import N, make_material
 
+from dmesr_core.data.datasets import Dataset
 from dmesr_core.evaluation import disagreements
 from dmesr_core.evaluation.disagreements import BOTH, NEITHER, OURS, THEIRS
 from dmesr_core.evaluation.ranking import Ranks
+from dmesr_core.evaluation.results import Result
 
 A, B = np.array([True, True, False, False]), np.array([True, False, True, False])
 
@@ -53,3 +59,26 @@ def test_chances_by_kind_and_shares_by_reason():
     assert list(means) == [OURS] and means[OURS].tolist() == [0.75, 0.25]
     assert disagreements.share_foreseen(chances, A).tolist() == [0.75, 0.25]
     assert disagreements.share_foreseen(chances, A | True).tolist() == [1, 1]
+
+
+def test_the_ceiling_is_among_the_models_where_there_is_a_world():
+    split = make_material().split
+    first = Ranks(np.zeros(len(split.test), int), np.ones(len(split.test), int))
+    right = disagreements.right_by_model({"dmesr": first}, split, Dataset("folder", None, None))
+    assert list(right) == ["dmesr"] and right["dmesr"].all()
+
+    def ceiling(cases):
+        def score(histories, case_indices):  # the target first
+            return torch.eye(N + 1)[torch.as_tensor(cases.targets[case_indices])]
+
+        return score
+
+    world = SimpleNamespace(ceiling=ceiling)
+    right = disagreements.right_by_model({"dmesr": first}, split, Dataset("bazaar", None, None, world))
+    assert list(right) == ["dmesr", "ceiling"] and right["ceiling"].all()
+
+
+def test_trainings_disagree_about_the_cases_that_are_looked_at_only():
+    result = Result("a", {"hr@10": np.array([A, B]).astype(float)}, "p")
+    assert disagreements.disagreement_of_trainings(result, 4) == 1
+    assert disagreements.disagreement_of_trainings(result, 5) is None

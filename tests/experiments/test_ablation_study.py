@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from helpers.small_material import BACKBONE, TRAIN, make_material
 
+from dmesr_core import profiles
+from dmesr_core.data.datasets import Dataset
 from dmesr_core.errors import DataError
 from dmesr_core.evaluation.ranking import Ranks
 from dmesr_core.evaluation.results import Result
@@ -102,6 +105,7 @@ def test_ranks_agree_with_their_record_as_far_as_it_goes(record):
     assert study.rank_agreement(record, Ranks(off, stored.n_ties)) == 1 - 10 / len(off)
     far = Ranks(np.full(len(off), 10_000), stored.n_ties)
     assert study.rank_agreement(record, far) == (stored.greater == 255).mean()
+    assert study.rank_agreement(None, stored) is None
 
 
 def test_results_by_amount_come_in_ascending_order(record):
@@ -134,3 +138,32 @@ def test_only_trainings_on_all_data_are_compared():
     assert list(study.whole_data({(1.0, "dmesr"): result(), (0.5, "raw"): result()})) == ["dmesr"]
     with pytest.raises(DataError, match="no record of `dmesr`"):
         study.whole_data({(0.5, "dmesr"): result()})
+
+
+def test_own_data_is_read_only_where_it_is_trained_on(monkeypatch):
+    def never():
+        raise AssertionError("the book's own records need no data")
+
+    monkeypatch.setattr(study, "stored_records", lambda profile: profile)
+    monkeypatch.setattr(study, "train_records", lambda *given: given)
+    smoke = profiles.get("smoke")
+    assert study.records_for("bazaar", smoke, never, never) == "smoke"
+    log = SimpleNamespace(leave_one_out=lambda: "split")
+    found = study.records_for("mine", smoke, lambda: Dataset("mine", None, log), lambda: "features")
+    assert found == ("split", "features", "mine", smoke.max_epochs)
+
+
+def test_only_records_of_trainings_are_counted(record):
+    assert study.count_trainings([record, replace(record, report={}), record]) == 2
+
+
+def test_models_are_those_with_a_result():
+    assert study.models_among({"dmesr", "raw", "other"}) == {"raw": "raw vectors", "dmesr": "DMESR"}
+    assert study.models_among({"dmesr", "raw"}, without=("raw",)) == {"dmesr": "DMESR"}
+
+
+def test_case_masks_are_those_of_dmesr_on_all_data(record):
+    others = [replace(record, share=0.5), record]
+    assert {name: mask.tolist() for name, mask in study.case_masks(others).items()} == {
+        name: mask.tolist() for name, mask in record.groups().items()
+    }

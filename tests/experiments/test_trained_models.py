@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from helpers.small_material import TRAIN, N, make_material
 
+from dmesr_core.data.datasets import Dataset
 from dmesr_core.evaluation.ranking import rank_cases
 from dmesr_core.evaluation.scorers import model_scorer
 from dmesr_core.experiments import trained_models
@@ -16,9 +20,19 @@ from dmesr_core.models.backbones import BackboneSettings
 
 
 def test_all_models_need_facts_and_two_do_without():
-    assert trained_models.names_for(has_facts=False) == ("id_only", "dmesr")
-    every = trained_models.names_for(has_facts=True)
+    material = make_material()
+    assert trained_models.names_for(replace(material, facts=None)) == ("id_only", "dmesr")
+    every = trained_models.names_for(material)
     assert {*every, trained_models.UNTRAINED} == set(trained_models.LABELS)
+
+
+def test_facts_are_part_of_the_material_where_there_is_a_world():
+    given = make_material()
+    own = trained_models.material_of(Dataset("folder", None, None), given.split, given.features)
+    assert own.facts is None and own.name == "folder" and own.fingerprint == given.fingerprint
+    world = SimpleNamespace(fact_vectors=lambda: given.facts)
+    known = trained_models.material_of(Dataset("bazaar", None, None, world), given.split, given.features)
+    assert known.facts is given.facts and known.name == "bazaar"
 
 
 def test_a_model_is_the_one_of_the_experiment_with_its_vectors():

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from pandas.io.formats.style import Styler
 
 from dmesr_core.book.narration.verdicts import Difference, verdict, with_interval
+from dmesr_core.evaluation.cold_items import Stretched
 
-NONE = "No test case asks for a cold item here."
+_NONE = "No test case asks for a cold item here."
 AMONG_COLD, OFFERED = "only cold items compete", "cold items among the first ten"  # columns of the table
 
 
-def story(scores: Mapping[str, Mapping[str, float]], gain: Difference) -> str:
+def table(rows: Mapping[str, Mapping[str, float]]) -> Styler:
+    """Label of a model -> column -> value, as a table; without cold cases it is empty."""
+    frame = pd.DataFrame(rows).T.rename_axis("NDCG@10 of cold targets, and what is offered")
+    return frame.style.format("{:.3f}", na_rep="")
+
+
+def story(scores: Mapping[str, Mapping[str, float]], gain: Difference | None) -> str:
     """Whether DMESR tells cold items apart, and how many of them it offers.
 
     Args:
         scores: label of a model ("DMESR", and "ceiling" where it is known) -> column -> value.
-        gain: of DMESR over ID only among cold items.
+        gain: of DMESR over ID only among cold items; None: no test case asks for one.
     """
+    if gain is None:
+        return _NONE
     ours, ceiling = scores["DMESR"], scores.get("ceiling")
     text = (
         f"Among cold items alone, DMESR's NDCG@10 is {ours[AMONG_COLD]:.3f}, that is {with_interval(gain, '+.3f')} "
@@ -31,20 +44,19 @@ def story(scores: Mapping[str, Mapping[str, float]], gain: Difference) -> str:
     )
 
 
-def total_change(changes: Mapping[str, Difference], share_of_cold: float) -> float:
-    """Change over all cases, from those of cold targets and of all others, in this order."""
-    return sum(c.diff * w for c, w in zip(changes.values(), (share_of_cold, 1 - share_of_cold), strict=True))
+def numbers(scores: Mapping[str, Mapping[str, float]], stretched: Stretched | None) -> dict[str, Any]:
+    """Name in the chapter's file of numbers -> value; empty where no test case asks for a cold item."""
+    if stretched is None:
+        return {}
+    return {"cold": scores, "stretched": stretched.changes, "stretched_total": stretched.total}
 
 
-def stretching(length_ratio: float, changes: Mapping[str, Difference], total: float) -> str:
-    """What changes when the vectors of cold items are made as long as the others.
-
-    Args:
-        length_ratio: mean length of cold vectors, divided by that of the others.
-        changes: kind of case -> change of NDCG@10.
-    """
-    parts = ", ".join(f"{with_interval(change)} for {group}" for group, change in changes.items())
+def stretching(found: Stretched | None) -> str:
+    """What changes when the vectors of cold items are made as long as the others; None: no case asks for one."""
+    if found is None:
+        return _NONE
+    parts = ", ".join(f"{with_interval(change)} for {group}" for group, change in found.changes.items())
     return (
-        f"DMESR's vectors of cold items are {length_ratio:.2f} times as long as the others. "
-        f"Made as long as those, NDCG@10 changes by {parts}. Over all cases that is {total:+.4f}."
+        f"DMESR's vectors of cold items are {found.length_ratio:.2f} times as long as the others. "
+        f"Made as long as those, NDCG@10 changes by {parts}. Over all cases that is {found.total:+.4f}."
     )

@@ -8,8 +8,7 @@ import numpy as np
 
 from dmesr_core.book.narration.verdicts import Difference, by_verdict, choose, listed
 
-UNKNOWN = "(unknown here)"  # where the facts about items are not known
-NOTHING_TO_ERASE = "This needs the Bazaar, too: without known facts there is nothing to take out."
+_UNKNOWN = "(unknown here)"  # where the facts about items are not known
 _BASELINES = {"id_only": "ID only", "no_fusion": "DMESR without fusion"}
 
 
@@ -22,7 +21,7 @@ def control(values: Sequence[float] | None) -> str:
 
 def knows(shares: Mapping[str, float] | None) -> str:
     """What a probe recovers, by where facts can be found."""
-    return UNKNOWN if shares is None else ", ".join(f"{value:.0%} {where}" for where, value in shares.items())
+    return _UNKNOWN if shares is None else ", ".join(f"{value:.0%} {where}" for where, value in shares.items())
 
 
 def story(gains: Mapping[str, Mapping[str, Difference]] | None) -> str:
@@ -65,16 +64,18 @@ def training(kept: Mapping[str, tuple[float, float]] | None) -> str:
 
 def leak(shares: Mapping[str, float] | None) -> str:
     """How much of the facts of pictures can be guessed from the facts of words."""
-    return UNKNOWN if shares is None else " and ".join(f"{value:.0%} of the {fact}" for fact, value in shares.items())
+    return _UNKNOWN if shares is None else " and ".join(f"{value:.0%} of the {fact}" for fact, value in shares.items())
 
 
-def erasure(costs: Mapping[str, Difference], unused: Collection[str]) -> str:
+def erasure(costs: Mapping[str, Difference] | None, unused: Collection[str]) -> str:
     """Which facts a model needs.
 
     Args:
-        costs: fact -> change of the score when it is erased.
+        costs: fact -> change of the score when it is erased; None: no facts are known.
         unused: facts that no shopper goes by.
     """
+    if costs is None:
+        return "This needs the Bazaar, too: without known facts there is nothing to take out."
     found = by_verdict(costs)
     needed = sorted(found["worse"], key=lambda fact: costs[fact].diff)
     text = "No fact is shown to be needed."
@@ -96,11 +97,22 @@ def erasure(costs: Mapping[str, Difference], unused: Collection[str]) -> str:
     return text
 
 
-def random_erasure(changes: Mapping[str, float], n_values: Mapping[str, int]) -> str:
+def random_erasure(changes: Mapping[str, float] | None, n_values: Mapping[str, int]) -> str:
     """The smallest and the largest change of the score when a random fact is erased.
 
     Args:
-        changes: fact whose values were assigned at random -> change; n_values: how many values it has.
+        changes: fact whose values were assigned at random -> change; None: no facts are known.
+        n_values: how many values it has.
     """
+    if changes is None:
+        return _UNKNOWN
     ends = [pick(changes, key=lambda fact: changes[fact]) for pick in (min, max)]
     return " and ".join(f"{changes[f]:+.4f} ({f}, {n_values[f]} values)" for f in ends)
+
+
+def implied(fact: str, recovered: Mapping[str, float] | None) -> str:
+    """How much of a fact a probe recovers after others are erased, a line each; None: no facts are known."""
+    if recovered is None:
+        return "this needs the Bazaar's facts"
+    lines = [f"{name:>8}: {share:+.2f}" for name, share in recovered.items()]
+    return "\n".join([f"the {fact}, as far as a probe recovers it, after taking out", *lines])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+import numpy as np
 import pandas as pd
 
 from dmesr_core.book.narration.verdicts import Difference, by_verdict, listed, verdict, with_interval
@@ -30,6 +31,16 @@ def rows(comparison: LossComparison) -> dict[str, dict[str, str]]:
 def table(comparisons: Mapping[str, LossComparison]) -> pd.DataFrame:
     """A row per data set and loss."""
     return pd.DataFrame({(place, loss): row for place, c in comparisons.items() for loss, row in rows(c).items()}).T
+
+
+def curves(comparisons: Mapping[str, LossComparison]) -> dict[str, dict[str, list[tuple[np.ndarray, np.ndarray]]]]:
+    """Data set with its number of items, the title of a panel -> as `LossComparison.curves`."""
+    return {f"{place}, {one.n_items:,} items": one.curves() for place, one in comparisons.items()}
+
+
+def not_learned(comparisons: Mapping[str, LossComparison], smoke: bool) -> dict[str, list[str]]:
+    """Data set -> losses that did not learn; none in a smoke run, where the best epoch is mostly the first."""
+    return {place: [] if smoke else comparison.not_learned for place, comparison in comparisons.items()}
 
 
 def story(place: str, gains: Gains, not_learned: Collection[str]) -> str:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
+from pandas.io.formats.style import Styler
 
-from dmesr_core.data.bazaar.reasons import REASONS
+from dmesr_core.data.bazaar.reasons import REASONS, why
 from dmesr_core.data.datasets import Dataset
-from dmesr_core.data.sequences import Split
-from dmesr_core.evaluation.disagreements import OURS, THEIRS, share_foreseen
+from dmesr_core.data.sequences import Cases, Split
+from dmesr_core.evaluation.disagreements import OURS, THEIRS, mean_chances, share_foreseen
 from dmesr_core.evaluation.ranking import Ranks
 
 Masks = Mapping[str, np.ndarray]  # kind of case -> (C,) bool
 Shares = Mapping[str, Mapping[str, float]]
+_FORESEEING = {"id_only": "ID only", "dmesr": "DMESR", "ceiling": "ceiling"}  # model -> label, in the order of tables
 
 
 def table(kinds: Masks, split: Split, ceiling_right: np.ndarray | None = None) -> dict[str, dict]:
@@ -108,15 +111,28 @@ def by_reason(chances: np.ndarray) -> dict[str, float]:
     return dict(zip(REASONS, chances.tolist(), strict=True))
 
 
-def reasons(overall: Mapping[str, float] | None, by_kind: Shares) -> str:
+def chances_of_reasons(dataset: Dataset, cases: Cases) -> np.ndarray | None:
+    """Probability of each reason for each purchase, (C, R); None where reasons are not known."""
+    return None if dataset.world is None else why(dataset.world.process, cases)
+
+
+def reasons_by_kind(chances: np.ndarray | None, kinds: Masks) -> dict[str, dict[str, float]]:
+    """Kind of case -> reason -> mean chance; empty where reasons are not known, `chances` being None."""
+    if chances is None:
+        return {}
+    return {kind: by_reason(mean) for kind, mean in mean_chances(chances, kinds).items()}
+
+
+def reasons(chances: np.ndarray | None, by_kind: Shares) -> str:
     """Why things were bought, and in which reasons the two kinds of disagreement differ most.
 
     Args:
-        overall: reason -> mean chance over all cases; None where reasons are not known.
-        by_kind: kind of case -> reason -> mean chance.
+        chances: (C, R) of all cases; None where reasons are not known.
+        by_kind: as `reasons_by_kind` gives it.
     """
-    if overall is None:
+    if chances is None:
         return "Why things are bought is known in the Bazaar only."
+    overall = by_reason(chances.mean(0))
     text = f"Over all cases: {', '.join(f'{name} {value:.0%}' for name, value in overall.items())}."
     if OURS not in by_kind or THEIRS not in by_kind:
         return text
@@ -130,17 +146,25 @@ def reasons(overall: Mapping[str, float] | None, by_kind: Shares) -> str:
     )
 
 
-def foreseen_by_reason(chances: np.ndarray | None, right: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
-    """Reason -> model -> share of the purchases with this reason that it foresees.
+def foreseen_by_reason(
+    chances: np.ndarray | None, right: Mapping[str, np.ndarray]
+) -> dict[str, dict[str, float]] | None:  # fmt: skip
+    """Reason -> label of a model -> share of the purchases with this reason that it foresees.
 
     Args:
-        chances: (C, R); None where reasons are not known: the table then has one row that says so.
-        right: label of a model -> (C,) bool.
+        chances: (C, R); None where reasons are not known: there are no such shares then.
+        right: "id_only", "dmesr" and "ceiling" -> (C,) bool.
     """
     if chances is None:
-        return {"this needs the Bazaar": dict.fromkeys(right, 0.0)}
-    shares = {label: by_reason(share_foreseen(chances, mask)) for label, mask in right.items()}
+        return None
+    shares = {label: by_reason(share_foreseen(chances, right[name])) for name, label in _FORESEEING.items()}
     return {reason: {label: shares[label][reason] for label in shares} for reason in REASONS}
+
+
+def foreseen_table(foreseen: Shares | None) -> Styler:
+    """What `foreseen_by_reason` gives, as a table; where it is None, there is one row that says why."""
+    rows = {"this needs the Bazaar": dict.fromkeys(_FORESEEING.values(), 0.0)} if foreseen is None else foreseen
+    return pd.DataFrame(rows).T.rename_axis("share that is among the first ten").style.format("{:.0%}")
 
 
 def farthest_from_ceiling(table: Shares | None) -> str:

@@ -9,3 +9,8 @@ from typing import Any
 def joined_keys(table: Mapping[Any, Mapping[Any, Any]], between: str = "|") -> dict[str, Any]:
     """From {"plain": {"head": 1}} to {"plain|head": 1}."""
     return {f"{outer}{between}{inner}": value for outer, row in table.items() for inner, value in row.items()}
+
+
+def known(**values: Any) -> dict[str, Any]:
+    """Those of the values that are neither None nor an empty table, by name."""
+    return {name: value for name, value in values.items() if value is not None and value != {}}

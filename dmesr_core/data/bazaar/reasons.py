@@ -45,7 +45,20 @@ def terms(
     left = np.maximum(allowed @ process.tastes.T, 1e-300)  # (B, K) weight of the items left
     by_whim = whim * process.popularity[item][:, None]  # (B, 1)
     by_taste = process.tastes[:, item].T - by_whim  # (B, K)
+    return split_by_reason(process, past, week, item, stayed, changed, left, by_whim, by_taste)
 
+
+def split_by_reason(
+    process: Process, past: np.ndarray, week: np.ndarray, item: np.ndarray,
+    stayed: np.ndarray, changed: np.ndarray, left: np.ndarray, by_whim: np.ndarray, by_taste: np.ndarray,
+) -> np.ndarray:  # fmt: skip
+    """P(item, reason | past), (B, 5).
+
+    Args:
+        past, item: columns, from 0, (B, t) and (B,); week (B,) of the purchase.
+        stayed, changed: (B, K) P(type now | past), for the type at the last purchase and for another one.
+        left, by_whim, by_taste: (B, K), (B, 1), (B, K) weight of all items left, of `item` by whim and by taste.
+    """
     out, free = np.zeros((len(item), len(REASONS))), np.ones(len(item))
     for k, (chance, partners) in enumerate(process.pulls):
         columns, weights = process._partners(partners, past, week)

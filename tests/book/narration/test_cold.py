@@ -6,6 +6,7 @@ import pytest
 from helpers.small_differences import BETTER, UNDECIDED, WORSE
 
 from dmesr_core.book.narration import cold
+from dmesr_core.evaluation.cold_items import Stretched
 
 OFFERS = " So it can tell new items apart, and hardly offers them."
 
@@ -35,10 +36,22 @@ def test_nothing_more_is_said_where_they_are_offered_or_not_known_or_no_ceiling_
 
 def test_stretching_in_words():
     changes = {"cold targets": BETTER, "all others": WORSE}
-    total = cold.total_change(changes, 0.25)
-    assert total == pytest.approx(0.25 * 0.02 - 0.75 * 0.02)
-    assert cold.stretching(0.5, changes, total) == (
+    assert cold.stretching(Stretched(0.5, changes, 0.25)) == (
         "DMESR's vectors of cold items are 0.50 times as long as the others. Made as long as those, NDCG@10 changes by "
         "+0.0200 [+0.0100, +0.0300] for cold targets, -0.0200 [-0.0300, -0.0100] for all others. "
         "Over all cases that is -0.0100."
     )
+
+
+def test_without_cold_cases_the_texts_say_so_and_there_is_no_number():
+    assert cold.story({}, None) == cold.stretching(None) == "No test case asks for a cold item here."
+    assert cold.numbers({}, None) == {}
+    assert cold.table({}).data.empty
+
+
+def test_table_and_numbers_hold_what_was_found():
+    rows, stretched = scores(0.01, 0.1), Stretched(0.5, {"cold targets": BETTER, "all others": WORSE}, 0.25)
+    table = cold.table(rows).data
+    assert table.loc["ceiling", cold.OFFERED] == 0.1 and table.index.name.startswith("NDCG@10 of cold targets")
+    found = cold.numbers(rows, stretched)
+    assert found == {"cold": rows, "stretched": stretched.changes, "stretched_total": stretched.total}

@@ -16,7 +16,7 @@ def test_the_control_in_words():
 def test_what_is_known_and_what_leaks():
     assert facts.knows({"in both": 0.5, "only in the words": 0.25}) == "50% in both, 25% only in the words"
     assert facts.leak({"colour": 0.5, "pattern": 0.25}) == "50% of the colour and 25% of the pattern"
-    assert facts.knows(None) == facts.leak(None) == facts.UNKNOWN
+    assert facts.knows(None) == facts.leak(None) == facts.random_erasure(None, {}) == "(unknown here)"
 
 
 def test_the_story_compares_with_both_baselines():
@@ -71,3 +71,14 @@ def test_erasure_where_nothing_is_needed_or_all_is():
 def test_random_erasure_names_both_ends():
     text = facts.random_erasure({"brand": -0.001, "size": 0.002, "use": 0.0}, {"brand": 12, "size": 3, "use": 8})
     assert text == "-0.0010 (brand, 12 values) and +0.0020 (size, 3 values)"
+
+
+def test_without_facts_there_is_nothing_to_erase():
+    assert facts.erasure(None, set()).startswith("This needs the Bazaar, too")
+    assert facts.implied("brand", None) == "this needs the Bazaar's facts"
+
+
+def test_what_is_left_after_erasing_is_listed_line_by_line():
+    assert facts.implied("brand", {"nothing": 0.5, "series": -0.014}) == (
+        "the brand, as far as a probe recovers it, after taking out\n nothing: +0.50\n  series: -0.01"
+    )

@@ -23,6 +23,19 @@ def test_the_table_has_a_row_per_data_set_and_loss():
     assert table.loc[("here", "BCE (1)"), "best epoch"] == "1"
 
 
+def test_panels_of_curves_say_how_many_items_there_are():
+    comparison = compare_losses(loss_records(), n=50)
+    found = losses.curves({"here": comparison, "there": replace(comparison, n_items=1_234)})
+    assert list(found) == ["here, 12 items", "there, 1,234 items"]
+    assert list(found["here, 12 items"]) == list(comparison.results)
+
+
+def test_smoke_runs_call_no_loss_not_learned():
+    comparisons = {"here": compare_losses(loss_records(), n=50)}
+    assert losses.not_learned(comparisons, smoke=False) == {"here": ["BCE (1)"]}
+    assert losses.not_learned(comparisons, smoke=True) == {"here": []}
+
+
 def test_the_story_by_verdict():
     assert losses.story("the Bazaar", GAINS, []) == (
         "On the Bazaar, against the full softmax: clearly worse BCE (1), BCE (64); clearly better "

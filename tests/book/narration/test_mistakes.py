@@ -66,24 +66,41 @@ def test_an_item_is_described_by_its_facts_or_its_title(make_catalogue):
 
 
 def test_reasons_name_where_the_two_kinds_differ_most():
-    overall = dict.fromkeys(REASONS, 0.2)
+    overall, chances = dict.fromkeys(REASONS, 0.2), np.full((4, 5), 0.2)
     ours = overall | {REASONS[1]: 0.5, REASONS[3]: 0.1}
     theirs = overall | {REASONS[4]: 0.25}
-    text = mistakes.reasons(overall, {OURS: ours, THEIRS: theirs})
+    text = mistakes.reasons(chances, {OURS: ours, THEIRS: theirs})
     assert f"more often “{REASONS[1]}” (50% against 20%)" in text
     assert f"more often “{REASONS[3]}” (20% against 10%)" in text
-    alone = mistakes.reasons(overall, {OURS: ours})
+    alone = mistakes.reasons(chances, {OURS: ours})
     assert alone.startswith("Over all cases: ") and "differ most" not in alone
     assert mistakes.reasons(None, {}) == "Why things are bought is known in the Bazaar only."
 
 
 def test_what_is_foreseen_by_reason_and_what_is_farthest_from_the_ceiling():
     chances = np.eye(5)[[0, 0, 1, 2, 3, 4]]  # (6, 5), each case has one reason
-    right = {"ID only": np.zeros(6, bool), "DMESR": np.arange(6) == 0, "ceiling": np.arange(6) < 3}
+    right = {"id_only": np.zeros(6, bool), "dmesr": np.arange(6) == 0, "ceiling": np.arange(6) < 3}
     table = mistakes.foreseen_by_reason(chances, right)
     assert table[REASONS[0]] == {"ID only": 0.0, "DMESR": 0.5, "ceiling": 1.0}
     text = mistakes.farthest_from_ceiling(table)
     assert f"at “{REASONS[1]}”: 0% against 100%" in text
-    unknown = mistakes.foreseen_by_reason(None, right)
-    assert unknown == {"this needs the Bazaar": {"ID only": 0.0, "DMESR": 0.0, "ceiling": 0.0}}
+    assert mistakes.foreseen_table(table).data.loc[REASONS[0], "DMESR"] == 0.5
+    assert mistakes.foreseen_by_reason(None, {"id_only": right["id_only"]}) is None
+    unknown = mistakes.foreseen_table(None).data
+    assert unknown.index.tolist() == ["this needs the Bazaar"]
+    assert unknown.iloc[0].to_dict() == {"ID only": 0.0, "DMESR": 0.0, "ceiling": 0.0}
     assert mistakes.farthest_from_ceiling(None).startswith("Without the process behind the log")
+
+
+def test_mean_chances_by_kind_have_the_names_of_reasons():
+    chances = np.eye(5)[[0, 0, 1]]
+    found = mistakes.reasons_by_kind(chances, {OURS: np.array([True, False, True]), BOTH: np.zeros(3, bool)})
+    assert list(found) == [OURS] and found[OURS][REASONS[1]] == 0.5
+    assert mistakes.reasons_by_kind(None, {OURS: np.ones(3, bool)}) == {}
+
+
+def test_reasons_are_known_in_a_world_only(make_catalogue, monkeypatch):
+    monkeypatch.setattr(mistakes, "why", lambda process, cases: (process, cases))
+    known = Dataset("bazaar", make_catalogue(3), None, SimpleNamespace(process="process"))
+    assert mistakes.chances_of_reasons(known, "cases") == ("process", "cases")
+    assert mistakes.chances_of_reasons(Dataset("folder", make_catalogue(3), None), "cases") is None
