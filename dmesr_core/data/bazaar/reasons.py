@@ -61,7 +61,7 @@ def split_by_reason(
     """
     out, free = np.zeros((len(item), len(REASONS))), np.ones(len(item))
     for k, (chance, partners) in enumerate(process.pulls):
-        columns, weights = process._partners(partners, past, week)
+        columns, weights = process.available_partners(partners, past, week)
         total = weights.sum(axis=1)
         share = np.where(total > 0, chance, 0.0)
         match = np.where(columns == item[:, None], weights, 0.0).sum(axis=1)

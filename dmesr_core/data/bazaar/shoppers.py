@@ -130,7 +130,7 @@ class Process:
         user = np.broadcast_to(np.arange(n_shoppers)[:, None], items.shape)
         return user[real], items[real] + 1, times[real]
 
-    def _partners(self, partners: np.ndarray, past: np.ndarray, week: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def available_partners(self, partners: np.ndarray, past: np.ndarray, week: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Partners of the last purchase: columns (B, M), weights (B, M), 0 where not on sale or bought before."""
         columns = partners[past[:, -1]]  # (B, M)
         fits = (columns >= 0) & (self.launch_week[columns] <= week[:, None])
@@ -143,7 +143,7 @@ class Process:
         chosen = np.full(len(past), -1, dtype=np.int64)
         uniform, threshold = rng.random(len(past)), 0.0
         for chance, partners in self.pulls:
-            columns, weights = self._partners(partners, past, week)
+            columns, weights = self.available_partners(partners, past, week)
             running = np.cumsum(weights, axis=1)
             pick = (running <= (rng.random(len(past)) * running[:, -1])[:, None]).sum(axis=1)
             draw = columns[np.arange(len(past)), np.minimum(pick, columns.shape[1] - 1)]
@@ -161,7 +161,7 @@ class Process:
             return np.log(taste)
         pulled, free = np.zeros((len(item), 1)), np.ones((len(item), 1))
         for chance, partners in self.pulls:
-            columns, weights = self._partners(partners, past, week)
+            columns, weights = self.available_partners(partners, past, week)
             total = weights.sum(axis=1, keepdims=True)
             share = np.where(total > 0, chance, 0.0)  # (B, 1)
             match = np.where(columns == item[:, None], weights, 0.0).sum(axis=1, keepdims=True)
@@ -203,7 +203,7 @@ class Process:
         if past.shape[1]:
             pulled, free = np.zeros_like(taste), np.ones((len(past), 1))
             for chance, partners in self.pulls:
-                columns, weights = self._partners(partners, past, week)
+                columns, weights = self.available_partners(partners, past, week)
                 total = weights.sum(axis=1, keepdims=True)
                 share = np.where(total > 0, chance, 0.0)
                 rows = np.arange(len(past))[:, None]
