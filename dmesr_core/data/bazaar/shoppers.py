@@ -130,7 +130,9 @@ class Process:
         user = np.broadcast_to(np.arange(n_shoppers)[:, None], items.shape)
         return user[real], items[real] + 1, times[real]
 
-    def available_partners(self, partners: np.ndarray, past: np.ndarray, week: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def available_partners(
+        self, partners: np.ndarray, past: np.ndarray, week: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Partners of the last purchase: columns (B, M), weights (B, M), 0 where not on sale or bought before."""
         columns = partners[past[:, -1]]  # (B, M)
         fits = (columns >= 0) & (self.launch_week[columns] <= week[:, None])
