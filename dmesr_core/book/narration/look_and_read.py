@@ -72,9 +72,7 @@ def missed_facts(n_wrong: int, n_items: int, missed: Mapping[str, float] | None)
     return sentence
 
 
-def grey_pictures(
-    named: pd.DataFrame, texts: Sequence[str], facts: Mapping[str, Sequence[str]] | None
-) -> list[str]:
+def grey_pictures(named: pd.DataFrame, texts: Sequence[str], facts: Mapping[str, Sequence[str]] | None) -> list[str]:
     """What descriptions of grey pictures still name, and which colours they claim; no line if facts are not known.
 
     Args:
