@@ -106,6 +106,11 @@ class Chapter:
             raise SettingsError(f"the number {name!r} is there already: glue or record each name once in a chapter")
         self.numbers[name] = _plain(value, name)
 
+    def record_known(self, name: str, value: Any) -> None:
+        """As `record`; nothing where the value is None or empty, because these data do not have it."""
+        if value is not None and value != {}:
+            self.record(name, value)
+
     def finish(self) -> Path:
         """Write the numbers to the chapter's JSON file and return its path."""
         fallback = cache_dir() / "numbers" / self.profile.name / f"{self.name}.json"

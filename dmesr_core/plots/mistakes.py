@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
 from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.plots.data import Tile
+
+Labelled = tuple[int, str]  # item number, text above its picture
 
 
 def case_tiles(
@@ -22,11 +24,20 @@ def case_tiles(
         caption: item number -> text below the picture.
     """
 
-    def tile(item: int, mark: str = "", label: str = "") -> Tile:
-        return Tile(catalogue.item(item).picture, caption(item), mark, label)
+    bought = [(int(k), "" if i else "bought") for i, k in enumerate(history[-3:])]
+    places = [(int(k), f"{label} {i}") for label, items in recommended.items() for i, k in enumerate(items, start=1)]
+    return labelled_tiles(catalogue, bought, (target, "came next"), places, caption)
 
-    tiles = [tile(int(k), label="" if i else "bought") for i, k in enumerate(history[-3:])]
-    tiles.append(tile(target, "answer", "came next"))
-    for label, items in recommended.items():
-        tiles += [tile(int(k), "hit" if k == target else "guess", f"{label} {i}") for i, k in enumerate(items, start=1)]
-    return tiles
+
+def labelled_tiles(
+    catalogue: Catalogue, history: Iterable[Labelled], target: Labelled, recommended: Iterable[Labelled],
+    caption: Callable[[int], str],
+) -> list[Tile]:  # fmt: skip
+    """As `case_tiles`, with the text above each picture given."""
+
+    def tile(item: int, label: str, mark: str = "") -> Tile:
+        return Tile(catalogue.item(int(item)).picture, caption(int(item)), mark, label)
+
+    tiles = [tile(*each) for each in history]
+    tiles.append(tile(*target, "answer"))
+    return tiles + [tile(item, label, "hit" if item == target[0] else "guess") for item, label in recommended]

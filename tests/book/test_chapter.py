@@ -108,6 +108,14 @@ def test_in_a_plain_notebook_the_number_is_printed(monkeypatch, capsys):
     assert capsys.readouterr().out == "share = 12.3%\ninterval = [0.10, 0.20]\n"
 
 
+def test_what_is_not_known_is_not_recorded():
+    this = chapter.start("c")
+    this.record_known("nothing", None)
+    this.record_known("empty", {})
+    this.record_known("zero", 0.0)
+    assert this.numbers == {"zero": 0.0}
+
+
 def test_records_of_other_chapters_are_read_where_they_exist(tmp_path, monkeypatch):
     assert chapter.run_records() == []
     (tmp_path / "a.stamp.json").write_text('{"chapter": "a"}')

@@ -7,6 +7,25 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from dmesr_core.book.narration.probes import accuracy_change
+from dmesr_core.models.alignment import recall_from_groups
+
+Facts = Mapping[str, Sequence[str]] | None  # name -> one value per item, where known
+
+
+def recall_by_category(facts: Facts, items: np.ndarray) -> float | None:
+    """`recall_from_groups` of the categories of these items (numbers from 1); None where they are not known."""
+    return recall_from_groups(np.array(facts["category"])[items - 1]) if facts else None
+
+
+def same_category(facts: Facts, items: np.ndarray, others: np.ndarray) -> float | None:
+    """How many of the `items` have the category of their partner in `others`, as a share.
+
+    None without items or known facts. Both hold numbers from 1.
+    """
+    if not facts or not len(items):
+        return None
+    category = np.array(facts["category"])
+    return float((category[items - 1] == category[others - 1]).mean())
 
 
 def category_recall(recall: float | None) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from dmesr_core.book.narration.verdicts import Difference, choose
+from dmesr_core.data.sequences import Cases
 
 _DATA = {
     "bazaar": "The data is the Bazaar, a small shop that code in this book makes up; the next chapter shows how.",
@@ -60,3 +63,20 @@ def sampled_order(negatives: Sequence[int], curves: Mapping[str, Sequence[float]
         counts = " or ".join(map(str, reversed_at))
         return f"With {counts} items even the order is wrong: popularity is ahead of SASRec."
     return "At every point of this curve, at least, the order is that of the full ranking."
+
+
+def first_misses(cases: Cases, groups: Mapping[str, np.ndarray], ranks: np.ndarray) -> dict[str, int]:
+    """Group of cases -> its first case with a target below the first ten and at least four items of history.
+
+    Args:
+        groups: name -> (C,) bool; groups without such a case are left out.
+        ranks: (C,) ranks of the targets.
+    """
+    missed = (ranks > 10) & (cases.histories.lengths >= 4)
+    found = {name: np.flatnonzero(mask & missed) for name, mask in groups.items()}
+    return {name: int(rows[0]) for name, rows in found.items() if len(rows)}
+
+
+def position_or_last(numbers: Sequence[int], wanted: int) -> int:
+    """The position of `wanted`, or the last position where it is not among the numbers."""
+    return numbers.index(wanted) if wanted in numbers else len(numbers) - 1

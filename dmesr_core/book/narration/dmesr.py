@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
 
 from dmesr_core.book.narration.verdicts import Difference, choose
+from dmesr_core.evaluation.bootstrap import normalised_gain, normalised_gain_interval
+
+ON_THE_ROAD = ("id_only", "raw", "dmesr", "fact_oracle")
 
 
 def compared(change: Difference) -> str:
@@ -34,23 +40,54 @@ def with_alternative(change: Difference) -> str:
     return f"{compared(change)} ({change.diff:+.3f}, {change.low:+.3f} to {change.high:+.3f})"
 
 
-def road(covered: Mapping[str, float], share_of_oracle: float) -> str:
-    """How far the models get on the road from popularity to the ceiling.
+class Road(NamedTuple):
+    """How far models get on the road from popularity to the ceiling."""
+
+    covered: dict[str, tuple[float, float, float]]  # variant -> share of the road, low, high; empty without a ceiling
+    share_of_oracle: float  # of what the fact oracle gains over ID only, the share that DMESR gains; nan: no such gain
+
+    @classmethod
+    def measure(cls, per_case: Mapping[str, np.ndarray], n: int, seed: int) -> Road:
+        """The road of the variants `ON_THE_ROAD`.
+
+        Args:
+            per_case: variant -> (C,) or (seeds, C), with "popularity"; "ceiling" only where it is known.
+            n, seed: resamples of the bootstrap.
+        """
+        if "ceiling" not in per_case:
+            return cls({}, math.nan)
+        ends = per_case["popularity"], per_case["ceiling"]
+        covered = {v: normalised_gain_interval(per_case[v], *ends, n=n, seed=seed) for v in ON_THE_ROAD}
+        share = normalised_gain(*(covered[v][0] for v in ("dmesr", "id_only", "fact_oracle")))
+        return cls(covered, share)
+
+    def numbers(self) -> dict[str, object]:
+        """What the file of numbers holds; without what is not known."""
+        shares = {v: {"mean": mean, "interval": [low, high]} for v, (mean, low, high) in self.covered.items()}
+        numbers: dict[str, object] = {"road": shares} if shares else {}
+        return numbers | ({"share_of_fact_oracle": self.share_of_oracle} if math.isfinite(self.share_of_oracle) else {})
+
+    def sentence(self) -> str:
+        """How far the models get, in words."""
+        if not self.covered:
+            return "This data has no known ceiling and no known facts, so the figure's road ends at its best model."
+        share = {variant: mean for variant, (mean, _, _) in self.covered.items()}
+        sentence = (
+            f"ID only covers {share['id_only']:.0%} of the road from popularity to the ceiling, "
+            f"DMESR {share['dmesr']:.0%}, and the fact oracle {share['fact_oracle']:.0%}."
+        )
+        if math.isfinite(self.share_of_oracle):
+            sentence += f" So of what the true facts add to ID only, DMESR adds {self.share_of_oracle:.0%}."
+        return sentence
+
+
+def road_end(ndcg: Mapping[str, Sequence[float]]) -> str:
+    """The label at which a figure's road ends: the ceiling where it is known, else the best model.
 
     Args:
-        covered: variant -> share of the road; empty where the ceiling is not known.
-        share_of_oracle: of what the fact oracle gains over ID only, the share that DMESR gains; nan where it gains
-            nothing.
+        ndcg: label -> mean and interval.
     """
-    if not covered:
-        return "This data has no known ceiling and no known facts, so the figure's road ends at its best model."
-    sentence = (
-        f"ID only covers {covered['id_only']:.0%} of the road from popularity to the ceiling, "
-        f"DMESR {covered['dmesr']:.0%}, and the fact oracle {covered['fact_oracle']:.0%}."
-    )
-    if math.isfinite(share_of_oracle):
-        sentence += f" So of what the true facts add to ID only, DMESR adds {share_of_oracle:.0%}."
-    return sentence
+    return "ceiling" if "ceiling" in ndcg else max(ndcg, key=lambda label: ndcg[label][0])
 
 
 def cold_items(ndcg: Mapping[str, float]) -> str:

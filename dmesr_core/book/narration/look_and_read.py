@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
 
 
 def run_note(data: str, n_items: int, mllm: str, facts_known: bool) -> str:
@@ -26,9 +28,9 @@ def named_facts(picture: Mapping[str, float] | None, text: Mapping[str, float] |
     """Which facts most descriptions name, and which neither view does.
 
     Args:
-        picture, text: fact -> share of the items whose description names it; None if the facts are not known.
+        picture, text: fact -> share of the items whose description names it; None or empty if facts are not known.
     """
-    if picture is None or text is None:
+    if not picture or not text:
         return "The facts about these items are not known, so there is nothing to count."
     in_picture, in_text = ([fact for fact in shares if shares[fact] > 0.5] for shares in (picture, text))
     neither = [fact for fact in picture if fact not in in_picture + in_text]
@@ -42,9 +44,9 @@ def series_probe(accuracy: Mapping[str, float] | None) -> str:
     """From which vectors a linear probe reads the series.
 
     Args:
-        accuracy: "picture", "text" and "fine (mean)" -> accuracy; None if the facts are not known.
+        accuracy: "picture", "text" and "fine (mean)" -> accuracy; None or empty if the facts are not known.
     """
-    if accuracy is None:
+    if not accuracy:
         return "Without known facts there is nothing to probe here."
     sentence = (
         f"The series can be read off the picture vector for {accuracy['picture']:.0%} of the items, off the"
@@ -58,15 +60,31 @@ def missed_facts(n_wrong: int, n_items: int, missed: Mapping[str, float] | None)
     """How many descriptions of pictures miss a visible fact, and which fact is missed most often.
 
     Args:
-        n_wrong: descriptions that miss at least one; missed: fact -> share of the items, None if facts are not known.
+        n_wrong: descriptions that miss at least one; missed: fact -> share of the items, None or empty if
+            the facts are not known.
     """
-    if missed is None:
+    if not missed:
         return "Here, where the truth is not known, only your own eyes can tell: look again at the cards above."
     sentence = f"{n_wrong:,} of {n_items:,} descriptions miss at least one of category, colour, pattern and shape."
     if n_wrong:
         most = max(missed, key=lambda fact: missed[fact])
         sentence += f" Missed most often: the {most} ({missed[most]:.1%} of the items)."
     return sentence
+
+
+def grey_pictures(named: pd.DataFrame, texts: Sequence[str], facts: Mapping[str, Sequence[str]] | None) -> list[str]:
+    """What descriptions of grey pictures still name, and which colours they claim; no line if facts are not known.
+
+    Args:
+        named: (n, facts) bool, whether each of the n `texts` names the true value.
+        facts: of the whole catalogue. The first of its colours in alphabetical order that a text has as a word counts
+            as its claim.
+    """
+    if named.empty or not facts:
+        return []
+    names = sorted(set(facts["colour"]))
+    claimed = pd.Series([next((name for name in names if name in text.split()), "none") for text in texts])
+    return [str(named.mean().round(2).to_dict()), str(claimed.value_counts().to_dict())]
 
 
 def _enumerated(names: Iterable[str]) -> str:

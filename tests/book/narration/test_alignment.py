@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from dmesr_core.book.narration import alignment
 from dmesr_core.book.narration.alignment import best_temperature, category_recall, confused, kept_facts
 
 ALL, HALF, NONE = np.ones(40, bool), np.arange(40) % 2 == 0, np.zeros(40, bool)
@@ -45,3 +47,18 @@ def test_confused_pictures_are_counted():
         "Of 2,000 held-out pictures, 1,500 have another item's text nearest to them."
     )
     assert confused(2000, 1500, 0.5).endswith("In 50% of these cases the other item has the same category.")
+
+
+CATEGORIES = {"category": ("hat", "hat", "bag", "hat")}
+
+
+def test_partners_of_the_same_category_are_counted():
+    items, others = np.array([1, 2, 3]), np.array([2, 3, 4])
+    assert alignment.same_category(CATEGORIES, items, others) == pytest.approx(1 / 3)
+    assert alignment.same_category(CATEGORIES, items[:0], others[:0]) is None
+    assert alignment.same_category(None, items, others) is None
+
+
+def test_few_items_of_each_category_are_all_found():
+    assert alignment.recall_by_category(CATEGORIES, np.array([1, 3])) == 1
+    assert alignment.recall_by_category(None, np.array([1, 3])) is None

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from dmesr_core.book.narration.baseline import (
     against_popularity,
     data_note,
+    first_misses,
     group_score,
+    position_or_last,
     ratio,
     sampled_order,
     stop_note,
 )
+from dmesr_core.data.sequences import Cases, Sequences
 from dmesr_core.evaluation.bootstrap import Paired
 
 SOURCES = ("bazaar", "movielens", "folder")
@@ -61,3 +65,15 @@ def test_a_ratio_to_zero_is_infinite():
 def test_the_sampled_order_is_right_wrong_or_without_a_reference(sasrec, full, words):
     curves = {"SASRec": sasrec, "popularity": [0.2, 0.2, 0.2]}
     assert words in sampled_order((10, 50, 100), curves, {"SASRec": full, "popularity": 0.1})
+
+
+def test_the_first_case_of_each_group_that_is_missed_is_found():
+    histories = Sequences.from_lists([np.ones(n, int) for n in (4, 4, 3, 4)])
+    cases = Cases(histories, np.ones(4, int), np.zeros(4), np.arange(4))
+    ranks = np.array([10, 11, 12, 13])
+    groups = {"all": np.ones(4, bool), "short": np.arange(4) == 2, "found": np.arange(4) == 0}
+    assert first_misses(cases, groups, ranks) == {"all": 1}
+
+
+def test_a_number_that_is_not_there_gives_the_last_position():
+    assert [position_or_last([10, 100, 200], n) for n in (10, 100, 50)] == [0, 1, 2]

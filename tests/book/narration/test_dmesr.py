@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from dmesr_core.book.narration import dmesr
@@ -36,18 +37,35 @@ def test_verdicts_come_with_their_numbers():
     assert dmesr.with_alternative(WORSE).endswith("(-0.020, -0.030 to -0.010)")
 
 
+PER_CASE = {name: np.full(4, value) for name, value in (
+    ("popularity", 0.0), ("id_only", 0.3), ("raw", 0.4), ("dmesr", 0.5), ("fact_oracle", 0.8), ("ceiling", 1.0)
+)}  # fmt: skip
+
+
 def test_the_road_of_the_models_and_the_share_of_the_fact_oracle():
-    covered = {"id_only": 0.3, "raw": 0.4, "dmesr": 0.5, "fact_oracle": 0.8}
-    sentence = dmesr.road(covered, 0.4)
-    assert "ID only covers 30% of the road" in sentence
-    assert "DMESR 50%, and the fact oracle 80%." in sentence
-    assert sentence.endswith("DMESR adds 40%.")
-    assert sentence.startswith(dmesr.road(covered, float("nan")))  # the oracle adds nothing: no share of it
-    assert dmesr.road(covered, float("nan")).endswith("80%.")
+    road = dmesr.Road.measure(PER_CASE, n=10, seed=0)
+    assert road.covered["dmesr"] == pytest.approx((0.5, 0.5, 0.5))
+    assert road.share_of_oracle == pytest.approx(0.4)
+    assert "ID only covers 30% of the road" in road.sentence()
+    assert "DMESR 50%, and the fact oracle 80%." in road.sentence()
+    assert road.sentence().endswith("DMESR adds 40%.")
+    assert list(road.numbers()) == ["road", "share_of_fact_oracle"]
+    assert road.numbers()["road"]["raw"] == {"mean": pytest.approx(0.4), "interval": pytest.approx([0.4, 0.4])}
+    assert dmesr.road_end({"DMESR": (0.5,), "ceiling": (0.4,)}) == "ceiling"
+
+
+def test_an_oracle_that_adds_nothing_has_no_share():
+    road = dmesr.Road.measure(PER_CASE | {"fact_oracle": PER_CASE["id_only"]}, n=10, seed=0)
+    assert road.sentence().endswith("and the fact oracle 30%.")
+    assert list(road.numbers()) == ["road"]
 
 
 def test_without_a_ceiling_there_is_no_road():
-    assert "no known ceiling" in dmesr.road({}, float("nan"))
+    known = {name: PER_CASE[name] for name in ("popularity", "id_only", "raw", "dmesr")}
+    road = dmesr.Road.measure(known, n=10, seed=0)
+    assert "no known ceiling" in road.sentence()
+    assert road.numbers() == {}
+    assert dmesr.road_end({"ID only": (0.3,), "DMESR": (0.5,), "raw": (0.4,)}) == "DMESR"
 
 
 def test_cold_items_with_and_without_a_ceiling():

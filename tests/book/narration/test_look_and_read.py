@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from dmesr_core.book.narration import look_and_read
 
 
@@ -36,3 +38,18 @@ def test_mistakes_name_the_fact_that_is_missed_most():
     assert sentence.endswith("Missed most often: the pattern (20.0% of the items).")
     assert "Missed" not in look_and_read.missed_facts(0, 5000, dict.fromkeys(missed, 0.0))
     assert "your own eyes" in look_and_read.missed_facts(0, 5000, None)
+
+
+def test_empty_shares_are_unknown_facts():
+    assert look_and_read.named_facts({}, {}) == look_and_read.named_facts(None, None)
+    assert look_and_read.series_probe({}) == look_and_read.series_probe(None)
+    assert look_and_read.missed_facts(0, 5, {}) == look_and_read.missed_facts(0, 5, None)
+
+
+def test_grey_pictures_have_their_named_facts_and_claimed_colours_counted():
+    table = pd.DataFrame({"shape": [True, False, True]})
+    facts = {"colour": ("red", "blue", "red")}
+    lines = look_and_read.grey_pictures(table, ["a red blue hat", "a red hat", "hatred"], facts)
+    assert lines[0] == "{'shape': 0.67}"
+    assert lines[1] == "{'blue': 1, 'red': 1, 'none': 1}"  # the first in the alphabet counts; whole words only
+    assert look_and_read.grey_pictures(pd.DataFrame(), ["a red hat"], None) == []
