@@ -180,7 +180,8 @@ def write_records(records: Iterable[RunRecord], file: str | Path) -> None:
 
 
 def _order(record: RunRecord) -> tuple:
-    return record.data, record.split, record.share, record.backbone["name"], record.variant["name"], record.key
+    names = record.backbone["name"], record.variant["name"]
+    return record.data, record.split, record.share, *names, record.seed, record.key
 
 
 def table(
