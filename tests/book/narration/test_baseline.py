@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers.small_differences import BETTER, UNDECIDED, WORSE
 
 from dmesr_core.book.narration.baseline import (
     against_popularity,
@@ -16,7 +17,6 @@ from dmesr_core.book.narration.baseline import (
     stop_note,
 )
 from dmesr_core.data.sequences import Cases, Sequences
-from dmesr_core.evaluation.bootstrap import Paired
 
 SOURCES = ("bazaar", "movielens", "folder")
 
@@ -34,9 +34,9 @@ def test_training_stopped_early_or_used_all_its_epochs():
 @pytest.mark.parametrize(
     ("gain", "words"),
     [
-        (Paired(0.02, 0.01, 0.03, 0.001), "better than popularity: the interval leaves zero out"),
-        (Paired(-0.02, -0.03, -0.01, 0.001), "worse than popularity: the interval leaves zero out"),
-        (Paired(0.01, -0.01, 0.03, 0.4), "no different from popularity: the interval holds zero"),
+        (BETTER, "better than popularity: the interval leaves zero out"),
+        (WORSE, "worse than popularity: the interval leaves zero out"),
+        (UNDECIDED, "no different from popularity: the interval holds zero"),
     ],
 )
 def test_the_interval_decides_about_popularity(gain, words):

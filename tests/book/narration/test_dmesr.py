@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers.small_differences import BETTER, UNDECIDED, WORSE
 
 from dmesr_core.book.narration import dmesr
-from dmesr_core.evaluation.bootstrap import Paired
-
-BETTER, WORSE, UNDECIDED = (
-    Paired(0.02, 0.01, 0.03, 0.001),
-    Paired(-0.02, -0.03, -0.01, 0.001),
-    Paired(0.01, -0.01, 0.03, 0.4),
-)
 
 
 @pytest.mark.parametrize(

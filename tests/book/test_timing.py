@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from dmesr_core.evaluation import timing
+from dmesr_core.book import timing
 
 
 def test_calls_take_turns_and_the_shortest_run_counts(monkeypatch):
