@@ -24,7 +24,7 @@ EXPORTS = {  # name -> module below this package
     "Split": "data.sequences",
     "MLLM": "features.mllm",
     "TextEncoder": "features.text_encoder",
-    "Features": "features.extract",
+    "Features": "features.item_features",
     "extract_features": "features.extract",
     "DMESR": "models.dmesr",
     "DMESRSettings": "models.dmesr",
@@ -63,7 +63,8 @@ if TYPE_CHECKING:
     from dmesr_core.evaluation.ranking import EvalSettings, top_k
     from dmesr_core.evaluation.results import compare
     from dmesr_core.evaluation.scorers import popularity
-    from dmesr_core.features.extract import Features, extract_features
+    from dmesr_core.features.extract import extract_features
+    from dmesr_core.features.item_features import Features
     from dmesr_core.features.mllm import MLLM
     from dmesr_core.features.text_encoder import TextEncoder
     from dmesr_core.models.backbones import Backbone, BackboneSettings, register_backbone

@@ -24,7 +24,7 @@ from dmesr_core.profiles import Profile
 
 if TYPE_CHECKING:
     from dmesr_core.data.datasets import Dataset
-    from dmesr_core.features.extract import Features
+    from dmesr_core.features.item_features import Features
     from dmesr_core.features.mllm import MLLM
 
 # Environment variables that the runner sets for the kernel of a chapter.

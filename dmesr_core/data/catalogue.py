@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from dmesr_core.data.csv_files import clean_id, name_rows, read_table, rows_where
+from dmesr_core.data.item_names import ItemNames
 from dmesr_core.data.pictures import PICTURE_ENDINGS
 from dmesr_core.errors import DataError
 from dmesr_core.files import write_atomically
@@ -111,12 +112,12 @@ class Catalogue:
 
     def numbers(self, ids: Iterable[str]) -> np.ndarray:
         """The numbers of many external ids at once, (n,) int64; 0 where the catalogue has no such id."""
-        ids = ids if isinstance(ids, (np.ndarray, pd.Series, pd.Index)) else list(ids)
-        return self._lookup.get_indexer(pd.Index(ids, dtype=object)).astype(np.int64) + 1
+        return self.names.numbers(ids)
 
     @cached_property
-    def _lookup(self) -> pd.Index:
-        return pd.Index(self.ids, dtype=object)
+    def names(self) -> ItemNames:
+        """Ids and titles."""
+        return ItemNames(self.ids, self.titles)
 
     def words(self, k: int) -> str:
         """Title and text of item `k` as the text view and the text encoder read them: "title. text"."""

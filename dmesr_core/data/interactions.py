@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.data.csv_files import read_table
+from dmesr_core.data.item_names import ItemNames
 from dmesr_core.data.log_columns import as_series, check_unknown_items, number_items, number_users, parse_times
 from dmesr_core.data.sequences import Cases, Sequences, Split
 from dmesr_core.errors import DataError, SettingsError
@@ -28,6 +29,7 @@ class Interactions:
     user_ids: tuple[str, ...]  # external id of each user, length U
     n_items: int  # N, the size of the catalogue (not every item needs to occur)
     report: dict[str, int] = field(default_factory=dict)  # counts, see `from_columns`
+    item_names: ItemNames | None = None  # ids and titles, if the log came with a catalogue
 
     @classmethod
     def from_columns(
@@ -78,7 +80,8 @@ class Interactions:
             user, item, time = user[order], item[order], time[order]
         n_items = len(catalogue) if isinstance(catalogue, Catalogue) else int(catalogue)
         report = {"unsorted": unsorted, "unknown_items_dropped": int(unknown.sum())}
-        return cls(user, item, time, user_ids, n_items, report)._keep(np.ones(len(user), bool))
+        names = catalogue.names if isinstance(catalogue, Catalogue) else None
+        return cls(user, item, time, user_ids, n_items, report, names)._keep(np.ones(len(user), bool))
 
     def __len__(self) -> int:
         return len(self.user)
@@ -131,7 +134,8 @@ class Interactions:
             raise DataError(f"subset: item numbers must be different and lie in 1..{self.n_items:,}")
         new_number = np.zeros(self.n_items + 1, np.int64)
         new_number[numbers] = np.arange(1, len(numbers) + 1)
-        renumbered = Interactions(self.user, new_number[self.item], self.time, self.user_ids, len(numbers), self.report)
+        names = None if self.item_names is None else self.item_names.subset(numbers)
+        renumbered = replace(self, item=new_number[self.item], n_items=len(numbers), item_names=names)
         return renumbered._keep(renumbered.item > 0)
 
     def leave_one_out(self, min_history: int = 1) -> Split:
@@ -215,7 +219,7 @@ class Interactions:
             train_sequences=len(train), train_events=len(train.items), valid_cases=len(valid), test_cases=len(test),
             cold_test_cases=int((counts[test.targets] == 0).sum()),
         )  # fmt: skip
-        return Split(train, valid, test, self.n_items, counts, name, report)
+        return Split(train, valid, test, self.n_items, counts, name, report, self.item_names)
 
     def _cases(self, rows: np.ndarray) -> Cases:
         """Cases whose targets are the events `rows`, with all earlier events of the same user as history."""
@@ -244,7 +248,7 @@ class Interactions:
             "repeats": int((np.diff(np.sort(user * (self.n_items + 1) + item)) == 0).sum()),
         }
         user_ids = self.user_ids if len(stay) == self.n_users else tuple(self.user_ids[u] for u in stay)
-        return Interactions(user, item, time, user_ids, self.n_items, {**self.report, **counted})
+        return Interactions(user, item, time, user_ids, self.n_items, {**self.report, **counted}, self.item_names)
 
 
 def read_interactions(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from dmesr_core.data.item_names import ItemNames
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.files import Chunked
 
@@ -131,6 +132,7 @@ class Split:
     train_counts: np.ndarray  # (N+1,) int64, how often each item occurs in training; index 0 (padding) is 0
     name: str  # "leave-one-out" or "global-time"
     report: dict[str, float] = field(default_factory=dict)  # counts made while splitting
+    item_names: ItemNames | None = None  # ids and titles, if the log came with a catalogue
 
     def __repr__(self) -> str:
         parts = (

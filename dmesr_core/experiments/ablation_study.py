@@ -16,7 +16,7 @@ from dmesr_core.evaluation.results import Result
 from dmesr_core.experiments import grids, own_data, sweep
 from dmesr_core.experiments.records import RunRecord
 from dmesr_core.experiments.variants import VARIANTS
-from dmesr_core.features.extract import Features
+from dmesr_core.features.item_features import Features
 from dmesr_core.models.dmesr import DMESRSettings
 from dmesr_core.profiles import Profile
 

@@ -14,7 +14,8 @@ from dmesr_core.errors import SettingsError
 from dmesr_core.experiments.grid import Data, Grid, jobs
 from dmesr_core.experiments.material import Material
 from dmesr_core.experiments.variants import needs_of
-from dmesr_core.features.extract import Features, extract_features
+from dmesr_core.features.extract import extract_features
+from dmesr_core.features.item_features import Features
 
 
 def materials(grid: Grid, data_dir: str | Path | None = None) -> dict[Data, Material]:

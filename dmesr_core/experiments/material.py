@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from dmesr_core.data.sequences import Split
-from dmesr_core.features.extract import Features
+from dmesr_core.features.item_features import Features
 from dmesr_core.files import digest
 
 

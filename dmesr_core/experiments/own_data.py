@@ -20,7 +20,7 @@ from dmesr_core.experiments.load import subsample_training
 from dmesr_core.experiments.material import Material
 from dmesr_core.experiments.pool import run_jobs
 from dmesr_core.experiments.records import RunRecord
-from dmesr_core.features.extract import Features
+from dmesr_core.features.item_features import Features
 from dmesr_core.profiles import Profile
 from dmesr_core.training.settings import TrainSettings
 

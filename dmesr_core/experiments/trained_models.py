@@ -11,7 +11,7 @@ from dmesr_core.data.datasets import Dataset
 from dmesr_core.data.sequences import Split
 from dmesr_core.experiments.material import Material
 from dmesr_core.experiments.variants import VARIANTS, Variant, build
-from dmesr_core.features.extract import Features
+from dmesr_core.features.item_features import Features
 from dmesr_core.models.backbones import BackboneSettings
 from dmesr_core.models.recommender import Recommender
 from dmesr_core.training.fit import fit

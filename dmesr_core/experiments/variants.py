@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dmesr_core.errors import SettingsError
 from dmesr_core.experiments.material import Material
-from dmesr_core.features.extract import Features
+from dmesr_core.features.item_features import Features
 from dmesr_core.models.backbones import BackboneSettings
 from dmesr_core.models.baselines import LLMESR, LLMEmb, ppmi_embeddings
 from dmesr_core.models.dmesr import DMESR, DMESRSettings

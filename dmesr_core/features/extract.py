@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,39 +18,14 @@ from tqdm import tqdm
 
 from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.errors import DataError, SettingsError
+from dmesr_core.features.item_features import Features
 from dmesr_core.features.mllm import BROKEN_PICTURE, EMPTY, MLLM, NO_PICTURE, TEXT_CUT, MLLMOutput, MLLMSettings
 from dmesr_core.features.store import FeatureStore, Record, make_key
 from dmesr_core.features.text_encoder import MAX_TOKENS, TextEncoder
 from dmesr_core.files import cache_dir
 
-__all__ = ["Features", "extract_features"]
-
 SHARD = 256  # results per stored shard: at most this many are lost when the process is killed
 _FILE = "<file>"  # replaces the path in a stored reason: the same bytes may later lie elsewhere
-
-
-@dataclass(frozen=True)
-class Features:
-    """Features of N items. Row and entry 0 belong to padding: zeros, "" and []."""
-
-    coarse_picture: np.ndarray  # (N+1, d_c) float32; an item without a usable picture has its text vector here
-    coarse_text: np.ndarray  # (N+1, d_c) float32
-    fine: np.ndarray  # (N+1, L, d_f) float16; 0 at padding
-    fine_mask: np.ndarray  # (N+1, L) bool; True at real tokens
-    descriptions_picture: list[str]  # N+1
-    descriptions_text: list[str]  # N+1
-    tokens: list[list[str]]  # N+1; entry k has as many tokens as row k of the mask has True
-    report: dict  # see `extract_features`
-
-    def __repr__(self) -> str:
-        (n, width), (_, length, fine) = self.coarse_text.shape, self.fine.shape
-        return f"<Features of {n - 1:,} items: two views of width {width}, up to {length} tokens of width {fine}>"
-
-    @property
-    def sentence(self) -> np.ndarray:
-        """(N+1, d_f) float32: sentence vectors of length 1, the mean of an item's fine states; row 0 is zero."""
-        total = np.stack([states.sum(0, dtype=np.float32) for states in self.fine])  # (N+1, d_f)
-        return total / np.linalg.norm(total, axis=1, keepdims=True).clip(1e-12)
 
 
 def extract_features(
@@ -103,7 +77,13 @@ def extract_features(
     report["fine_at_limit"] = sum(len(its_tokens) == max_tokens for its_tokens in tokens)
     report["seconds"] = time.perf_counter() - began
     descriptions = picture.descriptions, text.descriptions
-    return Features(picture.vectors, text.vectors, fine, mask, *descriptions, tokens, report)
+    made_by = {
+        "mllm": mllm.fingerprint, "picture_prompt": mllm.settings.picture_prompt,
+        "text_prompt": mllm.settings.text_prompt, "encoder": encoder.fingerprint,
+    }  # fmt: skip
+    return Features(
+        picture.vectors, text.vectors, fine, mask, *descriptions, tokens, report, catalogue.names, made_by
+    )
 
 
 def _loaded(

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from dmesr_core.data.sequences import Split
 from dmesr_core.errors import DataError, SettingsError
-from dmesr_core.features.extract import Features
+from dmesr_core.features.item_features import Features
 from dmesr_core.models.alignment import ProjectionHead, info_nce
 from dmesr_core.models.backbones import BackboneSettings, TwoTowers, make_backbone
 from dmesr_core.models.fusion import CrossAttentionFusion

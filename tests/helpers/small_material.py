@@ -6,7 +6,7 @@ import numpy as np
 
 from dmesr_core.data.interactions import Interactions
 from dmesr_core.experiments.material import Material
-from dmesr_core.features.extract import Features
+from dmesr_core.features.item_features import Features
 from dmesr_core.models.backbones import BackboneSettings
 from dmesr_core.training.settings import TrainSettings
 

@@ -1,6 +1,6 @@
 """The tree of the package, one line per file, from the first lines of the modules' docstrings.
 
-    python tests/helpers/tree.py    # writes it into README.md and CONTRIBUTING.md
+    python tests/helpers/tree.py    # writes it into CONTRIBUTING.md
 """
 
 from __future__ import annotations
@@ -54,6 +54,5 @@ def with_tree(page: str) -> str:
 
 
 if __name__ == "__main__":
-    for name in ("README.md", "CONTRIBUTING.md"):
-        page = ROOT / name
-        page.write_text(with_tree(page.read_text(encoding="utf-8")), encoding="utf-8")
+    page = ROOT / "CONTRIBUTING.md"
+    page.write_text(with_tree(page.read_text(encoding="utf-8")), encoding="utf-8")
