@@ -20,11 +20,13 @@ from dmesr_core.book.narration.speed.rows import spread_of
 from dmesr_core.data.datasets import load_dataset
 from dmesr_core.data.interactions import Interactions
 from dmesr_core.data.sequences import Split
-from dmesr_core.evaluation.ranking import EvalSettings, rank_cases, score_batches, top_k
-from dmesr_core.evaluation.scorers import Scorer, model_scorer
+from dmesr_core.evaluation.ranking import rank_cases, top_k
 from dmesr_core.models.backbones import BackboneSettings
 from dmesr_core.models.dmesr import DMESR, DMESRSettings
-from dmesr_core.models.recommender import IDRecommender, Recommender, known_items
+from dmesr_core.models.id_recommender import IDRecommender
+from dmesr_core.models.recommender import Recommender, known_items
+from dmesr_core.models.scorers import Scorer, model_scorer
+from dmesr_core.models.scoring import score_batches
 from dmesr_core.training.fit import Training
 from dmesr_core.training.losses import softmax_loss
 from dmesr_core.training.settings import TrainSettings
@@ -207,7 +209,7 @@ def ranking_floor(split: Split, threads: int, options: Options) -> list[dict]:
         """What is done with the scores of a batch."""
 
     def scores_of(scorer: Scorer) -> Callable[[], object]:
-        return lambda: score_batches(nothing, scorer, cases.histories, n, EvalSettings())
+        return lambda: score_batches(nothing, scorer, cases.histories, n)
 
     works = {"whole": lambda: rank_cases(scorer, cases, n), "scores": scores_of(scorer), "product": scores_of(product)}
     seconds = alternate(works, options.turns, options.device)

@@ -32,14 +32,14 @@ EXPORTS = {  # name -> module below this package
     "BackboneSettings": "models.backbones",
     "register_backbone": "models.backbones",
     "Recommender": "models.recommender",
-    "IDRecommender": "models.recommender",
+    "IDRecommender": "models.id_recommender",
     "TrainSettings": "training.settings",
     "EMA": "training.callbacks",
     "TimeLimit": "training.callbacks",
     "fit": "training.fit",
     "EvalSettings": "evaluation.ranking",
     "evaluate": "evaluation.metrics",
-    "popularity": "evaluation.scorers",
+    "popularity": "models.scorers",
     "top_k": "evaluation.ranking",
     "compare": "evaluation.results",
     "DataError": "errors",
@@ -62,14 +62,15 @@ if TYPE_CHECKING:
     from dmesr_core.evaluation.metrics import evaluate
     from dmesr_core.evaluation.ranking import EvalSettings, top_k
     from dmesr_core.evaluation.results import compare
-    from dmesr_core.evaluation.scorers import popularity
     from dmesr_core.features.extract import extract_features
     from dmesr_core.features.item_features import Features
     from dmesr_core.features.mllm import MLLM
     from dmesr_core.features.text_encoder import TextEncoder
     from dmesr_core.models.backbones import Backbone, BackboneSettings, register_backbone
     from dmesr_core.models.dmesr import DMESR, DMESRSettings
-    from dmesr_core.models.recommender import IDRecommender, Recommender
+    from dmesr_core.models.id_recommender import IDRecommender
+    from dmesr_core.models.recommender import Recommender
+    from dmesr_core.models.scorers import popularity
     from dmesr_core.training.callbacks import EMA, TimeLimit
     from dmesr_core.training.fit import fit
     from dmesr_core.training.settings import TrainSettings

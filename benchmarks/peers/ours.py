@@ -13,9 +13,10 @@ from dmesr_core.data.interactions import Interactions
 from dmesr_core.data.sequences import Cases, Sequences
 from dmesr_core.evaluation.metrics import evaluate_cases, metrics
 from dmesr_core.evaluation.ranking import EvalSettings, rank_cases
-from dmesr_core.evaluation.scorers import model_scorer
 from dmesr_core.models.backbones import BackboneSettings
-from dmesr_core.models.recommender import IDRecommender, known_items
+from dmesr_core.models.id_recommender import IDRecommender
+from dmesr_core.models.recommender import known_items
+from dmesr_core.models.scorers import model_scorer
 from dmesr_core.training.callbacks import TimeLimit
 from dmesr_core.training.fit import fit
 from dmesr_core.training.settings import TrainSettings

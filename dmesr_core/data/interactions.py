@@ -94,6 +94,10 @@ class Interactions:
         """U, the number of users with events."""
         return len(self.user_ids)
 
+    def names(self) -> ItemNames:
+        """Ids and titles of the items; numbers as ids where the log came without a catalogue."""
+        return ItemNames.numbered(self.n_items) if self.item_names is None else self.item_names
+
     def histories(self) -> Sequences:
         """All events of each user, one sequence per user."""
         offsets = self._offsets()

@@ -141,6 +141,19 @@ class Split:
         return f"<Split {self.name!r}: {parts}, {self.n_items:,} items>"
 
 
+def check_split(split: object) -> None:
+    """Whether an argument is a split, and not the data that it is made from.
+
+    Raises:
+        SettingsError: says how to make one.
+    """
+    if not isinstance(split, Split):
+        raise SettingsError(
+            f"wanted a split, as data.interactions.leave_one_out() or .global_time() makes it; got "
+            f"{type(split).__name__}"
+        )
+
+
 def pad(sequences: Sequences | Iterable[Iterable[int]], max_len: int) -> torch.Tensor:
     """A batch of sequences as one tensor (B, T) int64, padded with 0 on the right.
 

@@ -13,12 +13,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dmesr_core.data.sequences import Cases, Split
+from dmesr_core.data.sequences import Cases, Split, check_split
 from dmesr_core.errors import SettingsError
 from dmesr_core.evaluation.ranking import DEFAULT_SETTINGS, EvalSettings, Ranks, rank_cases, rank_in_sample
 from dmesr_core.evaluation.results import Result
-from dmesr_core.evaluation.scorers import Scorer, as_scorer, scorer_name
 from dmesr_core.models.recommender import Recommender
+from dmesr_core.models.scorers import Scorer, as_scorer, scorer_name
+from dmesr_core.setting_types import check_settings
 
 
 def evaluate(
@@ -36,8 +37,12 @@ def evaluate(
         SettingsError: another `part`.
         DataError: a model for another number of items; see also `rank_cases`.
     """
+    check_split(split)
+    check_settings(settings, EvalSettings)
     if part not in ("test", "valid"):
         raise SettingsError(f"part must be 'test' or 'valid', got {part!r}")
+    if isinstance(model, Recommender):
+        model.check_items(split)
     cases, scorer = split.test if part == "test" else split.valid, as_scorer(model, split.n_items)
     name = name or scorer_name(model)
     return evaluate_cases(scorer, cases, split.n_items, settings, candidates, name, f"{split.name} {part}")

@@ -14,13 +14,13 @@ from dmesr_core.data.sequences import Split
 from dmesr_core.evaluation.groups import case_groups
 from dmesr_core.evaluation.metrics import describe_full_ranking, describe_sampled_ranking, to_result
 from dmesr_core.evaluation.ranking import EvalSettings, Ranks, rank_cases, rank_in_sample
-from dmesr_core.evaluation.scorers import Scorer, model_scorer, popularity
 from dmesr_core.experiments.grid import Data, Job
 from dmesr_core.experiments.material import Material
 from dmesr_core.experiments.records import RunRecord, pack_kinds, pack_ranks, pack_units, split_sizes
 from dmesr_core.experiments.variants import Variant, build, needs_of
 from dmesr_core.files import write_atomically
 from dmesr_core.models.backbones import BackboneSettings
+from dmesr_core.models.scorers import Scorer, model_scorer, popularity
 from dmesr_core.provenance import PeakMemory, code_hash, commit, versions
 from dmesr_core.training.callbacks import EMA
 from dmesr_core.training.fit import fit

@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from dmesr_core.errors import SettingsError
 from dmesr_core.experiments.material import Material
 from dmesr_core.features.item_features import Features
 from dmesr_core.models.backbones import BackboneSettings
-from dmesr_core.models.baselines import LLMESR, LLMEmb, ppmi_embeddings
+from dmesr_core.models.baselines import LLMESR, LLMEmb
 from dmesr_core.models.dmesr import DMESR, DMESRSettings
-from dmesr_core.models.recommender import FeatureRecommender, IDRecommender, Recommender, known_items
+from dmesr_core.models.feature_recommender import FeatureRecommender
+from dmesr_core.models.id_recommender import IDRecommender
+from dmesr_core.models.recommender import Recommender, known_items, seeded
 
 
 @dataclass(frozen=True)
@@ -50,33 +51,32 @@ VARIANTS: dict[str, Variant] = {
 }
 
 
-def _id(material: Material, backbone: BackboneSettings, known: Tensor, changes: dict[str, Any]) -> Recommender:
-    return IDRecommender(backbone, known, **changes)
+def _id(material: Material, backbone: BackboneSettings, seed: int, changes: dict[str, Any]) -> Recommender:
+    return IDRecommender.build(material.split, backbone, seed=seed, **changes)
 
 
-def _facts(material: Material, backbone: BackboneSettings, known: Tensor, changes: dict[str, Any]) -> Recommender:
+def _facts(material: Material, backbone: BackboneSettings, seed: int, changes: dict[str, Any]) -> Recommender:
     if material.facts is None:
         raise SettingsError("the fact oracle needs the true facts: only the Bazaar has them")
-    return FeatureRecommender(backbone, torch.as_tensor(material.facts), known, **changes)
+    with seeded(seed):
+        return FeatureRecommender(backbone, torch.as_tensor(material.facts), known_items(material.split), **changes)
 
 
-def _raw(material: Material, backbone: BackboneSettings, known: Tensor, changes: dict[str, Any]) -> Recommender:
-    f = _features(material)
-    vectors = torch.cat([torch.as_tensor(f.coarse_picture), torch.as_tensor(f.coarse_text)], dim=1)
-    return FeatureRecommender(backbone, vectors, known, **changes)
+def _raw(material: Material, backbone: BackboneSettings, seed: int, changes: dict[str, Any]) -> Recommender:
+    return FeatureRecommender.build(_features(material), material.split, backbone, seed=seed, **changes)
 
 
-def _llm_esr(material: Material, backbone: BackboneSettings, known: Tensor, changes: dict[str, Any]) -> Recommender:
-    return LLMESR(backbone, torch.as_tensor(_features(material).sentence), known, **changes)
+def _llm_esr(material: Material, backbone: BackboneSettings, seed: int, changes: dict[str, Any]) -> Recommender:
+    return LLMESR.build(_features(material), material.split, backbone, seed=seed, **changes)
 
 
-def _llm_emb(material: Material, backbone: BackboneSettings, known: Tensor, changes: dict[str, Any]) -> Recommender:
-    collaborative = ppmi_embeddings(material.split.train, material.split.n_items, backbone.width)
-    return LLMEmb(backbone, torch.as_tensor(_features(material).sentence), collaborative, known, **changes)
+def _llm_emb(material: Material, backbone: BackboneSettings, seed: int, changes: dict[str, Any]) -> Recommender:
+    return LLMEmb.build(_features(material), material.split, backbone, seed=seed, **changes)
 
 
-def _dmesr(material: Material, backbone: BackboneSettings, known: Tensor, changes: dict[str, Any]) -> Recommender:
-    return DMESR(DMESRSettings(**({"backbone": backbone} | changes)), _features(material), known)
+def _dmesr(material: Material, backbone: BackboneSettings, seed: int, changes: dict[str, Any]) -> Recommender:
+    settings = DMESRSettings(**({"backbone": backbone} | changes))
+    return DMESR.build(_features(material), material.split, settings, seed=seed)
 
 
 def _features(material: Material) -> Features:
@@ -85,7 +85,7 @@ def _features(material: Material) -> Features:
     return material.features
 
 
-Builder = Callable[[Material, BackboneSettings, Tensor, dict[str, Any]], Recommender]
+Builder = Callable[[Material, BackboneSettings, int, dict[str, Any]], Recommender]
 
 # kind -> (data it needs beside the split, builder)
 KINDS: dict[str, tuple[tuple[str, ...], Builder]] = {
@@ -120,5 +120,4 @@ def build(variant: Variant, material: Material, backbone: BackboneSettings, seed
     if variant.kind not in KINDS:
         needs_of(variant)
         raise SettingsError(f"a variant of kind {variant.kind!r} has no model to build")
-    torch.manual_seed(seed)
-    return KINDS[variant.kind][1](material, backbone, known_items(material.split), variant.changes)
+    return KINDS[variant.kind][1](material, backbone, seed, variant.changes)

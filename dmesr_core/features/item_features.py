@@ -33,6 +33,13 @@ class Features:
         """N, without the padding."""
         return len(self.coarse_text) - 1
 
+    @classmethod
+    def empty(cls, coarse_width: int, fine_width: int) -> Features:
+        """Features of no items."""
+        coarse = np.zeros((1, coarse_width), np.float32)
+        fine, mask = np.zeros((1, 0, fine_width), np.float16), np.zeros((1, 0), bool)
+        return cls(coarse, coarse, fine, mask, [""], [""], [[]], {})
+
     def matching(self, item_names: ItemNames | None) -> Features:
         """The features of these items, in their order; rows are matched by id.
 
@@ -55,6 +62,16 @@ class Features:
             descriptions_picture=[self.descriptions_picture[row] for row in rows],
             descriptions_text=[self.descriptions_text[row] for row in rows], tokens=[self.tokens[row] for row in rows],
         )  # fmt: skip
+
+    def check_finite(self) -> None:
+        """DataError if a value is NaN or infinite; names the item."""
+        for name in ("coarse_picture", "coarse_text", "fine"):
+            array = np.asarray(getattr(self, name))
+            wrong = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(1))
+            if wrong.size:
+                k = int(wrong[0])
+                item = f"item {k}" if self.item_names is None or k == 0 else f"item {self.item_names.ids[k - 1]!r}"
+                raise DataError(f"the features of {item} are not finite ({name}): extract them anew")
 
     @property
     def sentence(self) -> np.ndarray:

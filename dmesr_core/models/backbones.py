@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dmesr_core.errors import SettingsError
+from dmesr_core.setting_types import check_types
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,12 @@ class BackboneSettings:
 
     def __post_init__(self) -> None:
         """Raises SettingsError: names the setting and the values it may have."""
+        check_types(self)
         if self.name not in BACKBONES:
-            raise SettingsError(f"unknown backbone {self.name!r}: choose one of {', '.join(BACKBONES)}")
+            raise SettingsError(
+                f"unknown backbone {self.name!r}: choose one of {', '.join(BACKBONES)}, or import the module that "
+                "registers it (register_backbone)"
+            )
         for name in ("width", "max_len", "layers", "heads"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)!r}")

@@ -11,17 +11,24 @@ Sources: Liu et al., LLM-ESR: Large Language Models Enhancement for Long-tailed 
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any, Self
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy import sparse
 from torch import Tensor, nn
 
-from dmesr_core.data.sequences import Sequences
+from dmesr_core.data.sequences import Sequences, Split
+from dmesr_core.features.item_features import Features
 from dmesr_core.models.alignment import info_nce
 from dmesr_core.models.backbones import Backbone, BackboneSettings, TwoTowers, make_backbone
-from dmesr_core.models.recommender import Encoded, Recommender
-from dmesr_core.models.vectors import leading_eigenvectors, principal_components, standardise
+from dmesr_core.models.id_recommender import grown
+from dmesr_core.models.item_inputs import StandardisedVectors
+from dmesr_core.models.recommender import Encoded, Recommender, known_items, matched, seeded
+from dmesr_core.models.vectors import leading_eigenvectors, principal_components
+from dmesr_core.setting_types import check_settings
 
 
 class DualView(TwoTowers):
@@ -84,24 +91,52 @@ class LLMESR(Recommender):
         text: (N+1, F) one vector of its words per item.
     """
 
-    text: Tensor  # (N+1, F)
+    kind = "llm_esr"
 
     def __init__(self, settings: BackboneSettings, text: Tensor, known: Tensor):
+        check_settings(settings, BackboneSettings)
         s = settings
         dual = DualView(make_backbone(s), s.width, s.heads, s.dropout)
         super().__init__(dual, s.max_len, known)
-        text = standardise(text)
-        self.register_buffer("text", text, persistent=False)
+        self.settings = s
+        self.text = StandardisedVectors(text.shape[1])
+        self.text.learn(text)
         self.adapter = _adapter(text.shape[1], s.width)
         self.collaborative = nn.Embedding(len(known), s.width, padding_idx=0)
-        with torch.no_grad():
-            self.collaborative.weight.copy_(principal_components(text, s.width) * s.width**-0.5)
+        if len(text) > 1:
+            with torch.no_grad():
+                self.collaborative.weight.copy_(principal_components(self.text.rows, s.width) * s.width**-0.5)
+
+    @classmethod
+    def build(
+        cls, features: Features, split: Split, settings: BackboneSettings | None = None, *, seed: int = 0
+    ) -> LLMESR:
+        """An untrained model for the items of `split`; arguments and errors as `DMESR.build`."""
+        features = matched(features, split)
+        with seeded(seed):
+            model = cls(settings or BackboneSettings(), torch.as_tensor(features.sentence), known_items(split))
+        model.item_names, model.made_by = split.item_names, features.made_by
+        return model
 
     def encode_items(self, items: Tensor) -> Encoded:
         """(n,) -> (n, 2d): the semantic view, then the collaborative one."""
-        semantic = self.adapter(self.text[items])
+        semantic = self.adapter(self.text(items))
         own = self.collaborative(items) * self.known[items][:, None]
         return torch.cat([semantic, own], dim=1) * (items > 0)[:, None], None
+
+    def append_items(self, features: Features) -> None:
+        self.text.append(torch.as_tensor(features.sentence)[1:])
+
+    def grow(self, n: int) -> None:
+        super().grow(n)
+        self.collaborative = grown(self.collaborative, n)
+
+    def config(self) -> dict[str, Any]:
+        return {"settings": asdict(self.settings), "width": len(self.text.mean)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], known: Tensor) -> Self:
+        return cls(BackboneSettings(**config["settings"]), torch.zeros(1, config["width"]), known)
 
 
 class LLMEmb(Recommender):
@@ -124,7 +159,7 @@ class LLMEmb(Recommender):
             the Bazaar's validation cases.
     """
 
-    text: Tensor  # (N+1, components)
+    kind = "llm_emb"
     target: Tensor  # (N+1, d)
 
     def __init__(
@@ -138,15 +173,31 @@ class LLMEmb(Recommender):
         align_items: int = 256,
         components: int = 384,
     ):
+        check_settings(settings, BackboneSettings)
         super().__init__(make_backbone(settings), settings.max_len, known)
-        self.alpha, self.temperature, self.align_items = alpha, temperature, align_items
-        text = principal_components(standardise(text), min(components, text.shape[1]))
-        self.register_buffer("text", text, persistent=False)
+        self.settings, self.alpha, self.temperature, self.align_items = settings, alpha, temperature, align_items
+        self.components = min(components, text.shape[1])
+        self.text = StandardisedVectors(text.shape[1], self.components)
+        self.text.learn(text)
         self.register_buffer("target", collaborative.float(), persistent=False)
-        self.adapter = _adapter(text.shape[1], settings.width, activation=True)
+        self.adapter = _adapter(self.components, settings.width, activation=True)
+
+    @classmethod
+    def build(
+        cls, features: Features, split: Split, settings: BackboneSettings | None = None, *, seed: int = 0,
+        **options: Any,
+    ) -> LLMEmb:  # fmt: skip
+        """An untrained model for the items of `split`; arguments and errors as `DMESR.build`, `options` as above."""
+        features, settings = matched(features, split), settings or BackboneSettings()
+        collaborative = ppmi_embeddings(split.train, split.n_items, settings.width)
+        text = torch.as_tensor(features.sentence)
+        with seeded(seed):
+            model = cls(settings, text, collaborative, known_items(split), **options)
+        model.item_names, model.made_by = split.item_names, features.made_by
+        return model
 
     def encode_items(self, items: Tensor) -> Encoded:
-        table = self.adapter(self.text[items]) * (items > 0)[:, None]
+        table = self.adapter(self.text(items)) * (items > 0)[:, None]
         return table, (lambda: self._alignment(table, items)) if self.alpha else None
 
     def _alignment(self, table: Tensor, items: Tensor) -> Tensor | None:
@@ -161,6 +212,24 @@ class LLMEmb(Recommender):
         if len(has) < 2:
             return None
         return self.alpha * info_nce(table[has], target[has], self.temperature)
+
+    def append_items(self, features: Features) -> None:
+        self.text.append(torch.as_tensor(features.sentence)[1:])
+
+    def grow(self, n: int) -> None:
+        super().grow(n)
+        self.target = F.pad(self.target, (0, 0, 0, n))
+
+    def config(self) -> dict[str, Any]:
+        names = ("alpha", "temperature", "align_items", "components")
+        options = {name: getattr(self, name) for name in names}
+        return {"settings": asdict(self.settings), "width": len(self.text.mean), "options": options}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], known: Tensor) -> Self:
+        settings = BackboneSettings(**config["settings"])
+        blank = torch.zeros(1, config["width"]), torch.zeros(1, settings.width)
+        return cls(settings, *blank, known, **config["options"])
 
 
 def ppmi_embeddings(train: Sequences, n_items: int, width: int, window: int = 5) -> Tensor:

@@ -11,20 +11,23 @@ an ordinary recommender). How they enter it, and all sizes, are our choices, tes
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dmesr_core.data.sequences import Split
-from dmesr_core.errors import DataError, SettingsError
+from dmesr_core.errors import SettingsError
 from dmesr_core.features.item_features import Features
 from dmesr_core.models.alignment import ProjectionHead, info_nce
 from dmesr_core.models.backbones import BackboneSettings, TwoTowers, make_backbone
 from dmesr_core.models.fusion import CrossAttentionFusion
-from dmesr_core.models.recommender import Encoded, ItemID, Recommender, known_items
-from dmesr_core.models.vectors import standardise, token_components
+from dmesr_core.models.id_recommender import ItemID
+from dmesr_core.models.item_inputs import StandardisedVectors, TokenStates
+from dmesr_core.models.recommender import Encoded, Recommender, known_items, matched, seeded
+from dmesr_core.setting_types import check_settings, check_types
 
 VIEWS = ("picture", "text")
 INJECTIONS = ("sum", "concat", "two_towers")
@@ -51,6 +54,7 @@ class DMESRSettings:
     dropout: float = 0.1  # inside the projection heads
 
     def __post_init__(self) -> None:
+        check_types(self)
         if not self.views or any(v not in VIEWS for v in self.views) or len(set(self.views)) != len(self.views):
             raise SettingsError(f"views {self.views!r}: choose one or both of {', '.join(VIEWS)}")
         if self.injection not in INJECTIONS:
@@ -78,38 +82,46 @@ class DMESRSettings:
 class ItemEncoder(nn.Module):
     """The two views of each item, projected, and fused with the item's own words.
 
-    Args:
-        coarse: view -> (N+1, d_c) vectors of the MLLM; fine: (N+1, L, d_f) token states; mask: (N+1, L).
+    The means, scales and directions of the features are learned from the given ones, and stay.
     """
 
-    fine: Tensor  # (N+1, L, d_f)
-    mask: Tensor  # (N+1, L)
-
-    def __init__(self, s: DMESRSettings, coarse: dict[str, Tensor], fine: Tensor, mask: Tensor):
+    def __init__(self, s: DMESRSettings, features: Features):
         super().__init__()
-        width = s.backbone.width
+        width, d_c, d_f = s.backbone.width, features.coarse_text.shape[1], features.fine.shape[2]
         self.views = s.views
-        for view in s.views:
-            self.register_buffer(f"coarse_{view}", standardise(coarse[view]), persistent=False)
-        self.heads = nn.ModuleDict({v: ProjectionHead(coarse[v].shape[1], width, s.dropout) for v in s.views})
-        self.fusion = None
+        self.coarse = nn.ModuleDict({view: StandardisedVectors(d_c) for view in s.views})
+        for view, vectors in self._vectors(features).items():
+            self._input(view).learn(vectors)
+        self.heads = nn.ModuleDict({view: ProjectionHead(d_c, width, s.dropout) for view in s.views})
+        self.fine = self.fusion = None
         if s.fusion:
-            mask = mask[:, : s.fine_tokens].bool()
-            fine = token_components(fine[:, : s.fine_tokens].float(), mask, s.fine_width)
-            self.register_buffer("fine", fine, persistent=False)
-            self.register_buffer("mask", mask, persistent=False)
-            self.fusion = CrossAttentionFusion(width, fine.shape[2], s.fusion_heads)
+            self.fine = TokenStates(d_f, s.fine_width, s.fine_tokens)
+            self.fine.learn(torch.as_tensor(features.fine), torch.as_tensor(features.fine_mask))
+            self.fusion = CrossAttentionFusion(width, self.fine.rows.shape[2], s.fusion_heads)
+
+    def append(self, features: Features) -> None:
+        """More items, transformed by what was learned from the first ones."""
+        for view, vectors in self._vectors(features).items():
+            self._input(view).append(vectors[1:])
+        if self.fine is not None:
+            self.fine.append(torch.as_tensor(features.fine)[1:], torch.as_tensor(features.fine_mask)[1:])
+
+    def _vectors(self, features: Features) -> dict[str, Tensor]:
+        return {view: torch.as_tensor(getattr(features, f"coarse_{view}")) for view in self.views}
+
+    def _input(self, view: str) -> StandardisedVectors:
+        return cast(StandardisedVectors, self.coarse[view])
 
     def aligned(self, items: Tensor) -> Tensor:
         """(n,) -> (n, V, d)"""
-        return torch.stack([self.heads[v](getattr(self, f"coarse_{v}")[items]) for v in self.views], dim=1)
+        return torch.stack([self.heads[view](self.coarse[view](items)) for view in self.views], dim=1)
 
     def forward(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """(n,) -> aligned (n, V, d), fused (n, V, d)"""
         aligned = self.aligned(items)
-        if self.fusion is None:
+        if self.fusion is None or self.fine is None:
             return aligned, aligned
-        return aligned, self.fusion(aligned, self.fine[items], self.mask[items])
+        return aligned, self.fusion(aligned, *self.fine(items))
 
 
 class StaleVectors:
@@ -128,18 +140,42 @@ class StaleVectors:
 
 
 class DMESR(Recommender):
-    """The whole model; `known` as in `Recommender`."""
+    """The whole model.
 
+    `DMESR.build` is the usual way to make one: it matches features and split by the ids of their items.
+
+    Args:
+        settings: which parts are on, and their sizes.
+        features: of N items, see `Features`.
+        known: (N+1,) bool, see `Recommender`.
+
+    Example:
+        >>> import numpy as np
+        >>> from dmesr_core import Features, Interactions, TrainSettings, fit
+        >>> rng, n = np.random.default_rng(0), 4
+        >>> picture, text = rng.normal(size=(2, n + 1, 6)).astype("float32")  # (N+1, d_c); row 0 is padding
+        >>> fine, mask = rng.normal(size=(n + 1, 3, 8)).astype("float16"), np.ones((n + 1, 3), bool)
+        >>> features = Features(picture, text, fine, mask, [""] * 5, [""] * 5, [[]] * 5, {})
+        >>> users = [user for user in "abcdef" for _ in range(4)]
+        >>> split = Interactions.from_columns(users, [1, 2, 3, 4] * 6, range(24), n).leave_one_out()
+        >>> model = DMESR.build(features, split)
+        >>> report = fit(model, split, TrainSettings(epochs=2), progress=False)
+        >>> list(model.recommend(["1", "2"], k=2).columns)
+        ['user', 'item', 'title', 'score']
+    """
+
+    kind = "dmesr"
     temperature: Tensor  # ()
 
     def __init__(self, settings: DMESRSettings, features: Features, known: Tensor):
+        check_settings(settings, DMESRSettings)
         s = settings
         backbone = make_backbone(s.backbone)
         super().__init__(TwoTowers(backbone) if s.injection == "two_towers" else backbone, s.backbone.max_len, known)
         self.settings = s
         width, views = s.backbone.width, len(s.views)
-        coarse = {v: torch.as_tensor(getattr(features, f"coarse_{v}")) for v in s.views}
-        self.encoder = ItemEncoder(s, coarse, torch.as_tensor(features.fine), torch.as_tensor(features.fine_mask))
+        self.encoder = ItemEncoder(s, features)
+        self.feature_widths = features.coarse_text.shape[1], features.fine.shape[2]  # d_c, d_f
         self.item_id = ItemID(width, self.known, s.id_dropout) if s.id_embedding else None
         parts = views + (s.injection == "concat" and s.id_embedding)
         self.projection = nn.Linear(parts * width, width) if s.injection == "concat" else nn.Linear(width, width)
@@ -149,21 +185,45 @@ class DMESR(Recommender):
         self.stale = StaleVectors()
 
     @classmethod
-    def build(cls, features: Features, split: Split, settings: DMESRSettings | None = None) -> DMESR:
-        """An untrained model for the items of `split`, which `features` describe.
+    def build(
+        cls, features: Features, split: Split, settings: DMESRSettings | None = None, *, seed: int = 0
+    ) -> DMESR:
+        """An untrained model for the items of `split`; `seed` decides its first weights.
 
-        Both must come from one catalogue: item k is row k of the features. Data that was loaded with another `k_core`
-        numbers its items anew, and needs features of its own.
+        Features are matched to the items of the split by id, whatever the order or the rest of their catalogue.
+
+        Args:
+            features: as `extract_features` makes them; of at least the items of the split.
+            split: of the log that was loaded with their catalogue.
+            settings: None: the defaults.
 
         Raises:
-            DataError: features of another number of items than the split has.
+            SettingsError: something else than features, a split, settings or a seed.
+            DataError: an item of the split without features, or features that are not finite; names the item.
         """
-        if len(features.coarse_text) != split.n_items + 1:
-            raise DataError(
-                f"features of {len(features.coarse_text) - 1:,} items for a split of {split.n_items:,}: extract them "
-                "from the catalogue that was loaded together with the log"
-            )
-        return cls(settings or DMESRSettings(), features, known_items(split))
+        features = matched(features, split)
+        with seeded(seed):
+            model = cls(DMESRSettings() if settings is None else settings, features, known_items(split))
+        model.item_names, model.made_by = split.item_names, features.made_by
+        return model
+
+    def append_items(self, features: Features) -> None:
+        self.encoder.append(features)
+        self.stale.clear()
+
+    def grow(self, n: int) -> None:
+        super().grow(n)
+        if self.item_id is not None:
+            self.item_id.grow(n)
+
+    def config(self) -> dict[str, Any]:
+        return {"settings": asdict(self.settings), "feature_widths": list(self.feature_widths)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], known: Tensor) -> Self:
+        settings = dict(config["settings"])
+        settings["backbone"], settings["views"] = BackboneSettings(**settings["backbone"]), tuple(settings["views"])
+        return cls(DMESRSettings(**settings), Features.empty(*config["feature_widths"]), known)
 
     def train(self, mode: bool = True) -> DMESR:
         self.stale.clear()  # an evaluation, and each epoch, starts from vectors of the present weights

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dmesr_core.data.sequences import Split
-from dmesr_core.models.backbones import Backbone, BackboneSettings, make_backbone
-from dmesr_core.models.vectors import standardise
+from dmesr_core.data.catalogue import Catalogue
+from dmesr_core.data.item_names import ItemNames
+from dmesr_core.data.sequences import Split, check_split
+from dmesr_core.errors import DataError, SettingsError
+from dmesr_core.features.item_features import Features
+from dmesr_core.models.backbones import Backbone
+from dmesr_core.models.item_inputs import ItemInput
+from dmesr_core.models.recommending import Histories, RememberedTable, recommend
+from dmesr_core.models.saving import KINDS, load_model, save_model
 
 # Vectors of n items (n, D), and a function that computes what the model adds to the recommendation loss (or None).
 # A function, so that evaluation does not pay for it, and so that it is computed after the recommendation loss.
@@ -23,15 +34,68 @@ def known_items(split: Split) -> Tensor:
     return torch.as_tensor(np.asarray(split.train_counts) > 0)
 
 
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """First weights are drawn from torch's global generator: seeded inside, and left outside as it was.
+
+    Raises:
+        SettingsError: a seed that is no whole number from 0 on.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise SettingsError(f"seed must be a whole number of 0 or more, got {seed!r}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(seed))
+        yield
+
+
+def matched(features: Features, split: Split) -> Features:
+    """The features of a split's items, in its order.
+
+    Raises:
+        SettingsError: something else than features or a split. DataError: an item without features, or features of
+            another number of items where one side has no ids to match by.
+    """
+    if not isinstance(features, Features):
+        found = type(features).__name__
+        raise SettingsError(f"wanted features, as extract_features(catalogue) makes them; got {found}")
+    check_split(split)
+    features = features.matching(split.item_names)
+    if len(features) != split.n_items:
+        raise DataError(
+            f"features of {len(features):,} items for a split of {split.n_items:,}, and no ids to match them by: "
+            "extract them from the catalogue that was loaded together with the log"
+        )
+    features.check_finite()
+    return features
+
+
 class Recommender(nn.Module):
-    """A backbone and an item table: subclasses implement `encode_items`.
+    """A backbone and an item table: the base of all models.
+
+    A subclass implements `encode_items`; to be saved it has a `kind`, `config` and `from_config`, too, and
+    `append_items` if items can be added to it.
 
     Args:
         known: (N+1,) bool, True for items that occur in training. Others have no ID vector and no bias (zeros):
             an untrained random vector would be noise.
+
+    Example:
+        >>> import torch
+        >>> from dmesr_core import BackboneSettings, IDRecommender
+        >>> model = IDRecommender(BackboneSettings(width=8), torch.ones(4).bool())  # three items, "1" to "3"
+        >>> isinstance(model, Recommender), model.n_items
+        (True, 3)
+        >>> model.recommend(["2", "3"], k=1)[["user", "item"]].to_dict("records")
+        [{'user': 0, 'item': '1'}]
     """
 
+    kind: ClassVar[str] = ""  # its name in a saved folder; "": cannot be saved
     known: Tensor  # (N+1,) bool
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "kind" in vars(cls) and cls.kind:
+            KINDS[cls.kind] = cls
 
     def __init__(self, backbone: Backbone, max_len: int, known: Tensor):
         super().__init__()
@@ -40,6 +104,16 @@ class Recommender(nn.Module):
         known[0] = False  # padding
         self.register_buffer("known", known, persistent=False)
         self.bias = nn.Parameter(torch.zeros(len(known))) if backbone.item_bias else None
+        self.item_names: ItemNames | None = None
+        self.made_by: dict[str, str] = {}  # the models behind its features, see `Features`
+        self._table = RememberedTable()
+
+    def __repr__(self) -> str:
+        backbone = type(self.backbone).__name__
+        weights = sum(weight.numel() for weight in self.parameters())
+        return f"<{type(self).__name__} with {backbone}: {self.n_items:,} items, {weights:,} weights>"
+
+    # ---- from items to scores
 
     @property
     def n_items(self) -> int:
@@ -77,80 +151,151 @@ class Recommender(nn.Module):
         scores = user @ table.T
         return scores if self.bias is None else scores + self.bias * self.known
 
+    def check_items(self, split: Split) -> None:
+        """DataError unless the items of a split are those of the model, in its order."""
+        if self.n_items != split.n_items:
+            raise DataError(f"the model was built for {self.n_items:,} items, the split has {split.n_items:,}")
+        if self.item_names is None or split.item_names is None or self.item_names.ids == split.item_names.ids:
+            return
+        pairs = zip(self.item_names.ids, split.item_names.ids, strict=True)
+        k, (mine, other) = next((k, pair) for k, pair in enumerate(pairs, start=1) if pair[0] != pair[1])
+        raise DataError(
+            f"item {k} of the model is {mine!r}, that of the split is {other!r}: both must come from the same "
+            "catalogue in the same order"
+        )
 
-class IDRecommender(Recommender):
-    """The plain sequential recommender: one learned vector per item, nothing else known about it.
+    # ---- use
 
-    Args:
-        unit: all vectors have length 1, so that an item is recommended for its direction alone. A model then cannot
-            keep rare items small, which is what weight decay makes of them.
-    """
+    def recommend(
+        self, histories: Histories, k: int = 10, exclude_seen: bool = True, unknown: str = "skip"
+    ) -> pd.DataFrame:
+        """The `k` best next items for each history: ids in, ids and titles out. Users need not be known.
 
-    def __init__(self, settings: BackboneSettings, known: Tensor, unit: bool = False):
-        super().__init__(make_backbone(settings), settings.max_len, known)
-        self.unit = unit
-        self.embedding = nn.Embedding(len(known), settings.width, padding_idx=0)
-        nn.init.normal_(self.embedding.weight, std=0.02 if unit else settings.width**-0.5)
+        Args:
+            histories: a list of item ids, oldest first (one user); a list of such lists (users 0, 1, ...); a dict
+                user -> list of ids; or `Interactions`, whose users are asked for what comes after their last event.
+            k: recommendations per user; fewer where fewer items are left.
+            exclude_seen: leave out the items of the history.
+            unknown: what becomes of ids that the model does not know: "skip" (they are left out of the history, and
+                counted) or "error".
+
+        Returns:
+            A table with the columns user, item (id), title and score (a logit: higher is better, comparable within
+            one user), best first. Its `attrs` hold `unknown_ids` (skipped) and `without_history` (users who get no
+            rows, because nothing is left of their history); both are also logged if there are any.
+
+        Raises:
+            SettingsError: `k` or `unknown` out of range. DataError: an unknown id with "error", or histories of
+                another form.
+        """
+        return recommend(self, self._table, histories, k, exclude_seen, unknown)
+
+    def recommendable(self) -> np.ndarray:
+        """(N+1,) bool: the items that can be recommended, because something is known about them."""
+        some = torch.ones(self.n_items + 1, dtype=torch.bool)
+        some[0] = False
+        return some.numpy()
+
+    def names(self) -> ItemNames:
+        """Ids and titles; numbers as ids where the model was built without a catalogue."""
+        return ItemNames.numbered(self.n_items) if self.item_names is None else self.item_names
+
+    def add_items(self, catalogue: Catalogue, features: Features) -> None:
+        """Add items that came after training: they get a vector from their pictures and words, without retraining.
+
+        From then on they can be recommended and stand in histories. Scores of the other items stay. The new items
+        have no ID vector, as all items that training has not seen.
+
+        Args:
+            catalogue: the new items, or a catalogue with old ones among them, which are left as they are.
+            features: of these items, by the MLLM and text encoder whose features the model was built with.
+
+        Raises:
+            SettingsError: a model that knows items by their ID alone, or features by other models.
+            DataError: no new item, items without features, or features of another width.
+        """
+        if not isinstance(catalogue, Catalogue) or not isinstance(features, Features):
+            raise SettingsError(
+                "add_items takes a catalogue and its features, as load_dataset(...).catalogue and extract_features "
+                f"make them; got {type(catalogue).__name__} and {type(features).__name__}"
+            )
+        new = catalogue.names.subset(np.flatnonzero(self.names().numbers(catalogue.ids) == 0) + 1)
+        if not len(new):
+            raise DataError(f"all {len(catalogue):,} items of the catalogue are in the model already")
+        if self.made_by and features.made_by and self.made_by != features.made_by:
+            differ = [name for name in self.made_by if self.made_by[name] != features.made_by.get(name)]
+            raise SettingsError(
+                f"the features come from another {' and '.join(differ)} than those that the model was built with: "
+                "extract them with the same"
+            )
+        if features.item_names is None:
+            features = replace(features, item_names=catalogue.names)
+        features = features.matching(new)
+        features.check_finite()
+        names = self.names() + new
+        inputs = [module for module in self.modules() if isinstance(module, ItemInput)]
+        before = [dict(module.named_buffers()) for module in inputs]
+        try:
+            self.append_items(features)
+        except Exception:  # one part of the features fitted, another did not: add none
+            for module, buffers in zip(inputs, before, strict=True):
+                for name, buffer in buffers.items():
+                    setattr(module, name, buffer)
+            raise
+        self.grow(len(new))
+        self.item_names = names
+
+    def append_items(self, features: Features) -> None:
+        """Rows for more items in everything that is made from features; see `add_items`."""
+        raise SettingsError(
+            f"{type(self).__name__} knows items by what was bought with them alone, so a new one has no vector: train "
+            "again with its first purchases, or use a model that reads features, such as DMESR"
+        )
+
+    def grow(self, n: int) -> None:
+        """Zeros for `n` more items in everything that is learned per item: training has not seen them."""
+        self.known = F.pad(self.known, (0, n))
+        if self.bias is not None:
+            self.bias = nn.Parameter(F.pad(self.bias.detach(), (0, n)))
+
+    # ---- keep
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model to `folder`: settings, weights, ids and titles, and what encodes its items; no pickle.
+
+        An existing folder is replaced if it holds a saved model, all at once: a reader finds the old or the new one.
+
+        Raises:
+            SettingsError: a kind of model that cannot be saved, or a folder that holds something else.
+        """
+        save_model(self, Path(folder))
 
     @classmethod
-    def build(cls, split: Split, settings: BackboneSettings | None = None, *, unit: bool = False) -> IDRecommender:
-        """An untrained model for the items of `split`."""
-        return cls(settings or BackboneSettings(), known_items(split), unit)
+    def load(cls, folder: str | Path, device: str | None = None) -> Self:
+        """The model in `folder`, as `save` wrote it, in evaluation mode.
 
-    def encode_items(self, items: Tensor) -> Encoded:
-        vectors = self.embedding(items)
-        return (F.normalize(vectors, dim=1) if self.unit else vectors) * self.known[items][:, None], None
+        `Recommender.load` takes any kind. On the machine that saved it the scores are the same to the last bit.
 
+        Args:
+            device: such as "cuda"; None: the CPU.
 
-class ItemID(nn.Module):
-    """A learned vector per item that training has seen; with dropout of whole vectors.
+        Raises:
+            DataError: no model there, or one that is damaged, foreign, or by a newer version of this package.
+            SettingsError: a model of another kind than this class, or with a backbone that is not registered.
+        """
+        model = load_model(Path(folder), device)
+        if not isinstance(model, cls):
+            raise SettingsError(
+                f"{folder} holds a model of class {type(model).__name__}, not {cls.__name__}: "
+                f"{type(model).__name__}.load or Recommender.load reads it"
+            )
+        return model
 
-    Without that dropout the ID vectors explain the popular items alone and nothing useful is learned from
-    what the items are: exactly what an item without an ID vector, a new one, needs.
-    """
+    def config(self) -> dict[str, Any]:
+        """Everything that `from_config` needs, as plain values for JSON."""
+        raise SettingsError(f"{type(self).__name__} cannot be saved: it lacks `kind`, `config` and `from_config`")
 
-    known: Tensor  # (N+1,) float32
-
-    def __init__(self, width: int, known: Tensor, dropout: float):
-        super().__init__()
-        self.embedding = nn.Embedding(len(known), width, padding_idx=0)
-        nn.init.normal_(self.embedding.weight, std=0.2 * width**-0.5)
-        self.register_buffer("known", known.float(), persistent=False)
-        self.dropout = dropout
-
-    def forward(self, items: Tensor, unit: bool = False) -> Tensor:
-        """(n,) -> (n, d); `unit`: of length 1, or 0 where there is none."""
-        keep = self.known[items]
-        if self.training and self.dropout:
-            keep = keep * (torch.rand_like(keep) >= self.dropout)
-        own = self.embedding(items)
-        return (F.normalize(own, dim=1) if unit else own) * keep[:, None]
-
-
-class FeatureRecommender(Recommender):
-    """A plain way to use what is known about items: one linear map of given vectors, plus the ID vector.
-
-    With the true facts of the Bazaar it is the *fact oracle*; with the MLLM's vectors, side by side, it is the
-    "raw features" baseline.
-
-    Args:
-        vectors: (N+1, F); standardised per column unless they are zeros and ones.
-    """
-
-    vectors: Tensor  # (N+1, F)
-
-    def __init__(self, settings: BackboneSettings, vectors: Tensor, known: Tensor, id_dropout: float = 0.1):
-        super().__init__(make_backbone(settings), settings.max_len, known)
-        vectors = torch.as_tensor(vectors, dtype=torch.float32)
-        binary = bool(((vectors == 0) | (vectors == 1)).all())
-        self.register_buffer("vectors", vectors if binary else standardise(vectors), persistent=False)
-        self.projection = nn.Linear(vectors.shape[1], settings.width, bias=False)
-        # Entries of the table should start at the size of an ID table, whatever the features' norm.
-        nn.init.normal_(
-            self.projection.weight, std=(settings.width * self.vectors[1:].square().sum(1).mean().item()) ** -0.5
-        )
-        self.item_id = ItemID(settings.width, self.known, id_dropout)
-
-    def encode_items(self, items: Tensor) -> Encoded:
-        table = self.projection(self.vectors[items]) + self.item_id(items)
-        return table * (items > 0)[:, None], None
+    @classmethod
+    def from_config(cls, config: dict[str, Any], known: Tensor) -> Self:
+        """An untrained model of this shape, with rows for no item yet: `load` fills it."""
+        raise NotImplementedError

@@ -1,6 +1,9 @@
-"""Item vectors as models take them: standardised columns, principal components."""
+"""Vectors as models take them: standardised columns, main directions with a fixed sign."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import reduce
 
 import numpy as np
 import torch
@@ -9,6 +12,7 @@ from scipy import sparse
 from torch import Tensor
 
 DENSE_LIMIT = 2**25  # entries up to which a matrix is multiplied as a dense one, which is faster (128 MB of float32)
+_CHUNK = 4096  # rows that are read as float64 at once
 
 
 def standardise(vectors: Tensor, items: np.ndarray | None = None) -> Tensor:
@@ -20,24 +24,50 @@ def standardise(vectors: Tensor, items: np.ndarray | None = None) -> Tensor:
         items: item numbers that mean and variance are computed from, such as the training items; all without it.
     """
     vectors = vectors.float()
-    sample = vectors[1:] if items is None else vectors[items]
-    mean, std = sample.mean(0), sample.std(0)
-    out = (vectors - mean) / std.clamp(min=1e-6)
+    mean, std = column_statistics(vectors[1:] if items is None else vectors[items])
+    out = (vectors - mean) / std
     out[0] = 0
     return out
 
 
-def token_components(fine: Tensor, mask: Tensor, width: int) -> Tensor:
-    """Token states (N+1, L, d_f) in their `width` main directions, unit variance overall: (N+1, L, width).
+def column_statistics(vectors: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (F,) and standard deviation (F,) of the columns of (n, F), float32; the latter is never 0.
 
-    The fusion reads every token of every item at every step: fewer columns, less to read. 0 keeps all columns.
+    Summed as float64: so rounding, which depends on the number of threads, does not show in the result.
     """
-    tokens = fine[mask]  # (tokens, d_f)
-    centred = (fine - tokens.mean(0)) * mask[..., None]
-    if 0 < width < fine.shape[2]:
-        _, directions = torch.linalg.eigh(centred[mask].T @ centred[mask])  # ascending
-        centred = centred @ directions[:, -width:].flip(1)
-    return centred / centred[mask].std().clamp(min=1e-6)
+    parts = vectors.split(_CHUNK)
+    mean = _sum(part.double().sum(0) for part in parts) / len(vectors)
+    squares = _sum((part.double() - mean).square().sum(0) for part in parts)
+    std = (squares / max(len(vectors) - 1, 1)).sqrt()
+    return mean.float(), std.float().clamp(min=1e-6)
+
+
+def main_directions(vectors: Tensor) -> Tensor:
+    """The main directions of centred vectors (n, F), largest variance first: columns (F, F), each with a fixed sign."""
+    gram = _sum(part.double().T @ part.double() for part in vectors.split(_CHUNK))
+    _, directions = torch.linalg.eigh(gram)  # ascending
+    return fixed_signs(directions.flip(1)).float()
+
+
+def _sum(parts: Iterable[Tensor]) -> Tensor:
+    """One after the other, so that only one part is in memory."""
+    return reduce(torch.add, parts)
+
+
+def fixed_signs(directions: Tensor) -> Tensor:
+    """Columns (F, w) turned so that the largest entry of each is positive: an eigenvector has no sign of its own."""
+    largest = directions.gather(0, directions.abs().argmax(0, keepdim=True))  # (1, w)
+    return directions * torch.where(largest < 0, -1.0, 1.0).to(directions.dtype)
+
+
+def principal_components(vectors: Tensor, width: int) -> Tensor:
+    """Centred vectors (N+1, F) in their `width` main directions, unit variance overall: (N+1, width).
+
+    Where there are fewer than `width` directions, the last columns are zero.
+    """
+    out = vectors @ main_directions(vectors[1:])[:, :width]
+    out = out / out[1:].std().clamp(min=1e-6)
+    return F.pad(out, (0, width - out.shape[1]))
 
 
 def leading_eigenvectors(matrix: sparse.csr_matrix, k: int, rounds: int = 8) -> tuple[Tensor, Tensor]:
@@ -56,15 +86,4 @@ def leading_eigenvectors(matrix: sparse.csr_matrix, k: int, rounds: int = 8) -> 
         basis = torch.linalg.qr(image).Q
     left = torch.from_numpy(matrix @ basis.numpy()).T if dense is None else basis.T @ dense
     values, vectors = torch.linalg.eigh(left @ basis)  # ascending
-    return values.flip(0)[:k], (basis @ vectors.flip(1))[:, :k]
-
-
-def principal_components(vectors: Tensor, width: int) -> Tensor:
-    """Centred vectors (N+1, F) in their `width` main directions, unit variance overall: (N+1, width).
-
-    Where there are fewer than `width` directions, the last columns are zero.
-    """
-    _, directions = torch.linalg.eigh(vectors[1:].T @ vectors[1:])  # ascending
-    out = vectors @ directions.flip(1)[:, :width]
-    out = out / out[1:].std().clamp(min=1e-6)
-    return F.pad(out, (0, width - out.shape[1]))
+    return values.flip(0)[:k], fixed_signs((basis @ vectors.flip(1))[:, :k])

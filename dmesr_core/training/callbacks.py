@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dmesr_core.errors import SettingsError
 from dmesr_core.models.recommender import Recommender
+from dmesr_core.setting_types import check_types
 from dmesr_core.training.settings import TrainSettings
 
 
@@ -61,6 +62,7 @@ class EMA(Callback):
     decay: float  # share of the average that remains after a step
 
     def __post_init__(self) -> None:
+        check_types(self)
         if not 0 < self.decay < 1:
             raise SettingsError(f"the decay of an EMA must be above 0 and below 1, got {self.decay!r}")
 
@@ -88,6 +90,7 @@ class TimeLimit(Callback):
     seconds: float
 
     def __post_init__(self) -> None:
+        check_types(self)
         if not 0 < self.seconds < math.inf:
             raise SettingsError(f"a time limit must be positive and finite, got {self.seconds!r}")
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from dmesr_core.data.sequences import Split
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.files import digest, write_atomically
+from dmesr_core.models.item_inputs import ItemInput
 
 
 class Checkpoint:
@@ -93,12 +94,17 @@ def training_identity(model: nn.Module, split: Split, settings: dict[str, Any]) 
     """Everything that decides the result of a training, by name: settings as text, all else as a hash."""
     train, valid = split.train, split.valid
     weights = model.state_dict()
-    fixed = {name: buffer for name, buffer in model.named_buffers() if name not in weights}
+    # Rows made from features are known by the hash of these: their last bits depend on the number of threads.
+    inputs = {name: module for name, module in model.named_modules() if isinstance(module, ItemInput)}
+    made = {f"{name}.{buffer}" for name, module in inputs.items() for buffer, _ in module.named_buffers()}
+    fixed = {name: buffer for name, buffer in model.named_buffers() if name not in weights and name not in made}
+    sources = "".join(module.source for module in inputs.values())
     plain = [
         (name, type(module).__qualname__, key, repr(value))
         for name, module in model.named_modules()
         for key, value in vars(module).items()
-        if key != "training" and key[0] != "_" and (isinstance(value, bool | int | float | str) or is_dataclass(value))
+        if key not in ("training", "source", "item_names") and key[0] != "_"
+        and (isinstance(value, bool | int | float | str) or is_dataclass(value))
     ]
     shapes = [(name, tuple(tensor.shape)) for name, tensor in (weights | fixed).items()]
     return {name: str(value) for name, value in settings.items()} | {
@@ -106,7 +112,7 @@ def training_identity(model: nn.Module, split: Split, settings: dict[str, Any]) 
         "validation cases": digest(valid.histories.chunked_items(), valid.histories.offsets, valid.targets),
         "number of items": str(split.n_items),
         "model": hashlib.sha256(repr((plain, shapes)).encode()).hexdigest(),
-        "features and known items": digest(*(_bytes(tensor) for tensor in fixed.values())),
+        "features and known items": digest(np.array([sources]), *(_bytes(tensor) for tensor in fixed.values())),
     }
 
 

@@ -8,6 +8,7 @@ full catalogue.
 from __future__ import annotations
 
 import math
+import numbers
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -20,12 +21,13 @@ from accelerate.utils import set_seed
 from torch import Tensor
 from tqdm import tqdm
 
-from dmesr_core.data.sequences import Sequences, Split, length_batches, pad
-from dmesr_core.errors import DataError
+from dmesr_core.data.sequences import Sequences, Split, check_split, length_batches, pad
+from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.evaluation.metrics import metrics
 from dmesr_core.evaluation.ranking import rank_cases
-from dmesr_core.evaluation.scorers import model_scorer
 from dmesr_core.models.recommender import Recommender
+from dmesr_core.models.scorers import model_scorer
+from dmesr_core.setting_types import check_settings
 from dmesr_core.training.callbacks import Callback
 from dmesr_core.training.checkpoint import Checkpoint, training_identity
 from dmesr_core.training.objectives import Step
@@ -52,7 +54,7 @@ def fit(
     split: Split,
     settings: TrainSettings | None = None,
     *,
-    callbacks: Iterable[Callback] = (),
+    callbacks: Callback | Sequence[Callback] = (),
     validate: Callable[[Recommender], float] | None = None,
     checkpoint: str | Path | None = None,
     progress: bool = True,
@@ -99,13 +101,16 @@ class Training:
         model: Recommender,
         split: Split,
         settings: TrainSettings,
-        callbacks: Iterable[Callback] = (),
+        callbacks: Callback | Sequence[Callback] = (),
         validate: Callable[[Recommender], float] | None = None,
         checkpoint: str | Path | None = None,
     ):
+        callbacks = [callbacks] if isinstance(callbacks, Callback) else callbacks
+        check_arguments(model, split, settings, callbacks, checkpoint)
         settings.check_objective(model.backbone.objective)
-        if model.n_items != split.n_items:
-            raise DataError(f"the model was built for {model.n_items:,} items, the split has {split.n_items:,}")
+        model.check_items(split)
+        if split.n_items < 2:
+            raise DataError("the catalogue has one item: there is nothing to choose between")
         if validate is None and not len(split.valid):
             raise DataError(
                 "the split has no validation cases to choose the best epoch by: pass `validate`, or split anew"
@@ -211,7 +216,10 @@ class Training:
     def validate(self, epoch: int) -> float:
         """The score of the evaluated model."""
         self.evaluated.eval()
-        score = float(self.score_model(self.evaluated))
+        score = self.score_model(self.evaluated)
+        if not isinstance(score, numbers.Real):
+            raise SettingsError(f"`validate` must return a number, got {score!r}")
+        score = float(score)
         if not math.isfinite(score):
             raise DataError(f"the validation score of epoch {epoch} is {score}: `validate` must give a finite number")
         return score
@@ -237,6 +245,20 @@ class Training:
         self.model.load_state_dict(self.best_weights)
         self.model.eval()
         return self.report
+
+
+def check_arguments(
+    model: Recommender, split: Split, settings: TrainSettings, callbacks: object, checkpoint: object
+) -> None:
+    """SettingsError for an argument of `fit` that is something else; says what it should be."""
+    if not isinstance(model, Recommender):
+        raise SettingsError(f"wanted a model, as DMESR.build(features, split) makes it; got {type(model).__name__}")
+    check_split(split)
+    check_settings(settings, TrainSettings)
+    if not isinstance(callbacks, Iterable) or not all(isinstance(callback, Callback) for callback in callbacks):
+        raise SettingsError("callbacks must be a list of callbacks, as in [EMA(0.99), TimeLimit(60)]")
+    if checkpoint is not None and (not isinstance(checkpoint, str | Path) or Path(checkpoint).is_file()):
+        raise SettingsError(f"checkpoint must be the name of a folder, and {checkpoint!r} is none")
 
 
 def training_histories(train: Sequences, longest: int) -> list[np.ndarray]:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from dmesr_core.errors import SettingsError
+from dmesr_core.setting_types import check_types
 from dmesr_core.training.losses import LOSSES
 
 PRECISIONS = ("no", "bf16", "fp16")
@@ -33,6 +34,7 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         """Raises SettingsError: names the setting and the values it may have."""
+        check_types(self)
         if self.loss not in LOSSES:
             raise SettingsError(f"unknown loss {self.loss!r}: choose one of {', '.join(LOSSES)}")
         if self.mixed_precision not in PRECISIONS:

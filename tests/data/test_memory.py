@@ -19,7 +19,7 @@ START = """
     from dmesr_core.data.interactions import Interactions
     from dmesr_core.data.sequences import Cases
     from dmesr_core.evaluation.metrics import evaluate_cases
-    from dmesr_core.evaluation.scorers import popularity
+    from dmesr_core.models.scorers import popularity
     from dmesr_core.files import digest
 
     imported = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

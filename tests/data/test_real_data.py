@@ -5,9 +5,10 @@ import torch
 from dmesr_core.data.datasets import load_dataset
 from dmesr_core.evaluation.bootstrap import paired_bootstrap
 from dmesr_core.evaluation.metrics import evaluate
-from dmesr_core.evaluation.scorers import popularity
 from dmesr_core.models.backbones import BackboneSettings
-from dmesr_core.models.recommender import IDRecommender, known_items
+from dmesr_core.models.id_recommender import IDRecommender
+from dmesr_core.models.recommender import known_items
+from dmesr_core.models.scorers import popularity
 from dmesr_core.training.fit import fit
 from dmesr_core.training.settings import TrainSettings
 

@@ -9,8 +9,8 @@ from helpers.small_material import BACKBONE, N, make_material
 
 from dmesr_core.evaluation.erasure import equalise_means, erase_each, evaluate_with_table
 from dmesr_core.evaluation.metrics import evaluate_cases
-from dmesr_core.evaluation.scorers import model_scorer
 from dmesr_core.experiments.variants import VARIANTS, build
+from dmesr_core.models.scorers import model_scorer
 
 LABELS = np.arange(N) % 3
 

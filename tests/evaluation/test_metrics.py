@@ -15,9 +15,10 @@ from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.evaluation.groups import item_groups
 from dmesr_core.evaluation.metrics import evaluate, evaluate_cases, evaluate_sampled, metrics
 from dmesr_core.evaluation.ranking import EvalSettings, Ranks
-from dmesr_core.evaluation.scorers import model_scorer, popularity
 from dmesr_core.models.backbones import BackboneSettings
-from dmesr_core.models.recommender import IDRecommender, known_items
+from dmesr_core.models.id_recommender import IDRecommender
+from dmesr_core.models.recommender import known_items
+from dmesr_core.models.scorers import model_scorer, popularity
 
 KS = (1, 5, 10, 20)
 
@@ -188,5 +189,5 @@ def test_evaluate_names_a_part_that_does_not_exist_and_a_model_for_other_items(s
     with pytest.raises(SettingsError, match="part must be 'test' or 'valid', got 'train'"):
         evaluate(popularity(split), split, "train")
     model = IDRecommender(BackboneSettings(width=8), torch.ones(20).bool())
-    with pytest.raises(DataError, match="item table of 'IDRecommender' has 20 rows, wanted 31"):
+    with pytest.raises(DataError, match="the model was built for 19 items, the split has 30"):
         evaluate(model, split)

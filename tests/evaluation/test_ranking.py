@@ -10,10 +10,10 @@ import torch
 from helpers.small_cases import make_cases, random_cases, reference_ranks, scorer_of
 
 from dmesr_core.errors import DataError, SettingsError
-from dmesr_core.evaluation.ranking import EvalSettings, Ranks, rank_cases, rank_in_sample, score_batches, top_k
-from dmesr_core.evaluation.scorers import model_scorer, popularity
+from dmesr_core.evaluation.ranking import EvalSettings, Ranks, rank_cases, rank_in_sample, top_k
 from dmesr_core.models.backbones import BackboneSettings
-from dmesr_core.models.recommender import IDRecommender
+from dmesr_core.models.id_recommender import IDRecommender
+from dmesr_core.models.scorers import model_scorer, popularity
 
 
 @pytest.mark.parametrize("mask_seen", [True, False])
@@ -282,19 +282,6 @@ def test_top_k_of_a_model_is_that_of_its_scorer_and_knows_the_number_of_items():
         top_k(model, cases.histories, 5, 20)
 
 
-def test_every_case_is_in_one_batch():
-    cases, seen = random_cases(23, 30, np.random.default_rng(4)), []
-    scores = torch.rand(23, 31)
-
-    def work(index, histories, batch):
-        assert (batch == scores[torch.from_numpy(index)]).all()
-        assert all((history == cases.histories[c]).all() for history, c in zip(histories, index, strict=True))
-        seen.extend(index)
-
-    score_batches(work, scorer_of(scores), cases.histories, 30, EvalSettings(batch_size=5))
-    assert sorted(seen) == list(range(23))
-
-
 def test_top_k_fills_up_with_padding():
     items, values = top_k(scorer_of(np.array([[9.0, 1, 2, 3]])), [np.array([3, 1])], 3, 3)
     assert items.tolist() == [[2, 0, 0]]
@@ -322,7 +309,7 @@ def test_batches_of_long_histories_are_smaller_and_ranks_stay(monkeypatch):
         sizes.append((len(histories), sum(map(len, histories))))
         return torch.as_tensor(scores[case_indices])
 
-    monkeypatch.setattr("dmesr_core.evaluation.ranking._EVENTS", 10)
+    monkeypatch.setattr("dmesr_core.models.scoring._EVENTS", 10)
     small = rank_cases(scorer, cases, 30)
     assert np.array_equal(small.rank, whole.rank)
     assert all(n == 1 or events <= 10 for n, events in sizes) and max(sizes)[0] > 1

@@ -9,7 +9,7 @@ import torch
 from helpers.small_material import BACKBONE, TRAIN, make_material
 
 from dmesr_core.errors import DataError, SettingsError
-from dmesr_core.evaluation import groups, metrics, scorers
+from dmesr_core.evaluation import groups, metrics
 from dmesr_core.evaluation.ranking import EvalSettings, Ranks
 from dmesr_core.evaluation.results import compare
 from dmesr_core.experiments.records import (
@@ -24,6 +24,7 @@ from dmesr_core.experiments.records import (
 )
 from dmesr_core.experiments.run import run
 from dmesr_core.experiments.variants import VARIANTS, build
+from dmesr_core.models import scorers
 from dmesr_core.training.fit import fit
 
 

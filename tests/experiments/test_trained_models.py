@@ -11,12 +11,12 @@ from helpers.small_material import TRAIN, N, make_material
 
 from dmesr_core.data.datasets import Dataset
 from dmesr_core.evaluation.ranking import rank_cases
-from dmesr_core.evaluation.scorers import model_scorer
 from dmesr_core.experiments import trained_models
 from dmesr_core.experiments.ablation_study import rank_agreement
 from dmesr_core.experiments.run import run
 from dmesr_core.experiments.variants import VARIANTS
 from dmesr_core.models.backbones import BackboneSettings
+from dmesr_core.models.scorers import model_scorer
 
 
 def test_all_models_need_facts_and_two_do_without():

@@ -20,7 +20,7 @@ _BLOCK = re.compile(r"(<!-- tree -->\n```text\n).*?(```\n<!-- end of tree -->)",
 def tree() -> str:
     """The package as text: folders, and each file with what it holds."""
     lines = ["dmesr_core/"]
-    ground = ["errors.py", "profiles.py", "files.py", "provenance.py"]
+    ground = ["errors.py", "setting_types.py", "profiles.py", "files.py", "provenance.py"]
     lines += [_line(1, PACKAGE / name) for name in ground]
     for room in ROOMS:
         lines += _folder(1, PACKAGE / room)

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from dmesr_core.models.backbones import BACKBONES, BackboneSettings
-from dmesr_core.models.recommender import IDRecommender
+from dmesr_core.models.id_recommender import IDRecommender
 
 WIDTH, HEADS, LAYERS, SLOTS, ITEMS = 16, 2, 2, 7, 12
 HISTORIES = [[3, 9, 1, 12, 5, 7, 2], [4, 4, 11], [8]]  # as long as can be read, padded, and a single item

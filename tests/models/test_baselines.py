@@ -81,7 +81,7 @@ def test_the_numbering_of_items_plays_no_part(kind):
     model = model_of(kind)
     order = torch.cat([torch.zeros(1, dtype=torch.long), torch.randperm(N) + 1])  # new number -> old number
     renumbered = model_of(kind)
-    renumbered.text = model.text[order]
+    renumbered.text.rows = model.text.rows[order]
     renumbered.known = model.known[order]
     if kind == "llm_esr":
         renumbered.collaborative.weight.data = model.collaborative.weight[order]

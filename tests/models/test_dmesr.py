@@ -1,15 +1,17 @@
 """The whole model: each arrow of its picture in a limiting case."""
 
-from types import SimpleNamespace
+from dataclasses import replace
 
 import pytest
 import torch
 from helpers.small_material import make_material
 
 from dmesr_core.errors import DataError, SettingsError
+from dmesr_core.features.item_features import Features
 from dmesr_core.models.backbones import BACKBONES, BackboneSettings
 from dmesr_core.models.dmesr import DMESR, VIEWS, DMESRSettings
-from dmesr_core.models.recommender import IDRecommender, known_items
+from dmesr_core.models.id_recommender import IDRecommender
+from dmesr_core.models.recommender import known_items
 from dmesr_core.training.fit import fit, validation_ndcg
 from dmesr_core.training.settings import TrainSettings
 
@@ -22,12 +24,12 @@ def features(n=N, seed=0):
     g = torch.Generator().manual_seed(seed)
     fine_mask = torch.arange(6)[None] < torch.randint(1, 7, (n + 1, 1), generator=g)
     fine_mask[0] = False
-    return SimpleNamespace(
-        coarse_picture=torch.randn(n + 1, 10, generator=g),
-        coarse_text=torch.randn(n + 1, 10, generator=g),
-        fine=torch.randn(n + 1, 6, 14, generator=g).half(),
-        fine_mask=fine_mask,
-    )
+    picture, text = torch.randn(n + 1, 10, generator=g), torch.randn(n + 1, 10, generator=g)
+    fine = torch.randn(n + 1, 6, 14, generator=g).half()
+    nothing = [""] * (n + 1)
+    return Features(
+        picture.numpy(), text.numpy(), fine.numpy(), fine_mask.numpy(), nothing, nothing, [[]] * (n + 1), {}
+    )  # fmt: skip
 
 
 def build(known=None, given=None, **changes):
@@ -219,15 +221,15 @@ def test_the_padding_row_is_not_an_item_to_align():
 @pytest.mark.parametrize("view", VIEWS)
 def test_one_view_does_not_read_the_other(view):
     other = ({*VIEWS} - {view}).pop()
-    given, changed = features(), features()
-    setattr(changed, f"coarse_{other}", getattr(changed, f"coarse_{other}") * -3 + 1)
+    given = features()
+    changed = replace(given, **{f"coarse_{other}": getattr(given, f"coarse_{other}") * -3 + 1})
     a, b = (build(given=f, views=(view,)).eval().item_table() for f in (given, changed))
     torch.testing.assert_close(a, b)
 
 
 def test_without_fusion_the_words_play_no_part_and_with_it_they_do():
-    given, changed = features(), features()
-    changed.fine = -changed.fine
+    given = features()
+    changed = replace(given, fine=-given.fine)
     for fusion in (False, True):
         a, b = (build(given=f, fusion=fusion).eval().item_table() for f in (given, changed))
         assert bool((a - b).abs().max() > 1e-4) is fusion
@@ -235,9 +237,9 @@ def test_without_fusion_the_words_play_no_part_and_with_it_they_do():
 
 def test_items_can_be_renumbered():
     order = torch.cat([torch.zeros(1).long(), 1 + torch.randperm(N, generator=torch.Generator().manual_seed(3))])
-    given, moved = features(), features()
-    for name in vars(given):
-        setattr(moved, name, getattr(given, name)[order])
+    given = features()
+    names = ("coarse_picture", "coarse_text", "fine", "fine_mask")
+    moved = replace(given, **{name: getattr(given, name)[order.numpy()] for name in names})
     a = build(given=given, id_embedding=False).eval().item_table()
     b = build(given=moved, id_embedding=False).eval().item_table()
     torch.testing.assert_close(a[order], b, atol=1e-5, rtol=1e-4)

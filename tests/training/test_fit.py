@@ -181,3 +181,25 @@ def test_the_bar_never_shows_losses_of_no_epoch(capsys):
     fit(build(split), split, replace(QUICK, epochs=3), validate=lambda model: 0.5)
     said = capsys.readouterr().err
     assert "training:" in said and not re.search(r" 0/3 [^\r]*loss=", said)
+
+
+def test_arguments_that_are_something_else(tmp_path):
+    split = cycle_split()
+    (tmp_path / "file").write_text("x")
+    for arguments, message in (
+        ({"callbacks": [0.9]}, "callbacks must be a list of callbacks"),
+        ({"callbacks": 0.9}, "callbacks must be a list of callbacks"),
+        ({"checkpoint": tmp_path / "file"}, "checkpoint must be the name of a folder"),
+        ({"checkpoint": 3}, "checkpoint must be the name of a folder"),
+        ({"validate": lambda model: None}, "`validate` must return a number, got None"),
+    ):
+        with pytest.raises(SettingsError, match=message):
+            fit(build(split), split, QUICK, progress=False, **arguments)
+    with pytest.raises(SettingsError, match="wanted a model, as DMESR.build"):
+        fit("sasrec", split)
+
+
+def test_one_callback_needs_no_list():
+    split = cycle_split()
+    one, other = (fit(build(split), split, QUICK, callbacks=c, progress=False) for c in (EMA(0.9), [EMA(0.9)]))
+    assert one.valid == other.valid and one.callbacks == ["EMA(0.9)"]

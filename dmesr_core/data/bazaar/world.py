@@ -37,7 +37,7 @@ class World:
     seed: int
 
     def ceiling(self, cases: Cases) -> Callable[[list[np.ndarray], np.ndarray], torch.Tensor]:
-        """A scorer (see `dmesr_core.evaluation.scorers`): the exact probability of each item to be bought next.
+        """A scorer (see `dmesr_core.models.scorers`): the exact probability of each item to be bought next.
 
         For the given cases only, since the probabilities also depend on the times of the events.
         """

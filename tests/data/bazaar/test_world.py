@@ -6,7 +6,7 @@ import pytest
 from dmesr_core.data.bazaar.world import make_world
 from dmesr_core.data.pictures import open_picture
 from dmesr_core.evaluation.metrics import evaluate
-from dmesr_core.evaluation.scorers import popularity
+from dmesr_core.models.scorers import popularity
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from helpers.small_cases import make_cases, random_cases, random_split
 from dmesr_core.errors import DataError
 from dmesr_core.evaluation.metrics import evaluate_cases
 from dmesr_core.evaluation.ranking import EvalSettings, rank_cases
-from dmesr_core.evaluation.scorers import as_scorer, model_scorer, popularity, scorer_name
 from dmesr_core.models.backbones import BackboneSettings
-from dmesr_core.models.recommender import IDRecommender
+from dmesr_core.models.id_recommender import IDRecommender
+from dmesr_core.models.scorers import as_scorer, model_scorer, popularity, scorer_name
 
 
 def test_popularity_of_a_split_counts_its_training_events():
