@@ -17,23 +17,41 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dmesr_core.errors import SettingsError
+from dmesr_core.models.backbone_checks import check_class, check_shapes
 from dmesr_core.setting_types import check_types
 
 
 @dataclass(frozen=True)
 class BackboneSettings:
-    """Size of a backbone; the defaults can be trained many times on a laptop (wider ones score higher)."""
+    """Size of a backbone; the defaults can be trained many times on a laptop (wider ones score higher).
 
-    name: str = "sasrec"  # sasrec | gru4rec | bert4rec | one added with `register_backbone`
-    width: int = 64  # d
-    max_len: int = 50  # longest history that is read, in items
+    Args:
+        name: "sasrec", "gru4rec", "bert4rec", or one added with `register_backbone`.
+        width: d, of item vectors and of everything inside.
+        max_len: longest history that is read, in items; of a longer one the last items.
+        layers: attention blocks or GRU layers.
+        heads: attention heads (not used by gru4rec); they divide the width.
+        dropout: probability, 0 to below 1.
+        head: a dense layer, added to what the backbone predicts.
+
+    Raises:
+        SettingsError: names the setting and the values it may have.
+
+    Example:
+        >>> from dmesr_core import BackboneSettings
+        >>> BackboneSettings("gru4rec", width=32).max_len
+        50
+    """
+
+    name: str = "sasrec"
+    width: int = 64
+    max_len: int = 50
     layers: int = 1
-    heads: int = 2  # attention heads (not used by gru4rec)
+    heads: int = 2
     dropout: float = 0.2
-    head: bool = False  # a dense layer between the backbone and the scores, see `WithHead`
+    head: bool = False
 
     def __post_init__(self) -> None:
-        """Raises SettingsError: names the setting and the values it may have."""
         check_types(self)
         if self.name not in BACKBONES:
             raise SettingsError(
@@ -82,16 +100,24 @@ class Backbone(nn.Module):
     """Interface of all backbones: (B, T, D) vectors and (B, T) mask in, (B, T, D) out.
 
     A backbone of your own has the constructor `(settings: BackboneSettings)`, both attributes and `forward`, and gets
-    its name with `@register_backbone("mine")`. D is `settings.width`.
+    its name with `@register_backbone("mine")`; there is an example. D is `settings.width`.
 
     Attributes:
         objective: "next" (each position predicts the item after it and must not look at later ones), or "cloze"
             (masked positions predict themselves); a cloze backbone has `mask_vector`, too.
         item_bias: whether a learned bias per item is added to the scores.
+
+    Example:
+        >>> import torch
+        >>> from dmesr_core import BackboneSettings, IDRecommender
+        >>> model = IDRecommender(BackboneSettings("gru4rec", width=8), torch.ones(4).bool())  # three items
+        >>> x, mask = torch.randn(2, 3, 8), torch.ones(2, 3).bool()  # vectors (B, T, D), real positions (B, T)
+        >>> model.backbone(x, mask).shape
+        torch.Size([2, 3, 8])
     """
 
-    objective: str  # "next" (position t must not look at later ones) or "cloze"
-    item_bias: bool  # whether a learned bias per item is added to the scores
+    objective: str
+    item_bias: bool
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Vectors (B, T, D) of right-padded histories, real positions (B, T) True -> predictions (B, T, D).
@@ -277,8 +303,25 @@ BACKBONES: dict[str, Callable[[BackboneSettings], Backbone]] = {
 def register_backbone(name: str) -> Callable[[type[Backbone]], type[Backbone]]:
     """Class decorator that makes a backbone known to `BackboneSettings(name)`; `Backbone` says what it needs.
 
+    Args:
+        name: any that is free.
+
     Raises:
-        SettingsError: a name that is taken by another class, or a class that lacks `objective` or `item_bias`.
+        SettingsError: a name that is taken by another class, or a class that lacks something; says what.
+
+    Example:
+        >>> from torch import nn
+        >>> from dmesr_core import Backbone, BackboneSettings, register_backbone
+        >>> @register_backbone("last_item")
+        ... class LastItem(Backbone):
+        ...     objective, item_bias = "next", False
+        ...     def __init__(self, settings):
+        ...         super().__init__()
+        ...         self.map = nn.Linear(settings.width, settings.width)
+        ...     def forward(self, x, mask):  # (B, T, D), (B, T) -> (B, T, D)
+        ...         return self.map(x)
+        >>> BackboneSettings("last_item", width=32).name
+        'last_item'
     """
     if not isinstance(name, str):
         raise SettingsError('register_backbone takes the name: @register_backbone("mine")')
@@ -287,8 +330,7 @@ def register_backbone(name: str) -> Callable[[type[Backbone]], type[Backbone]]:
         taken = BACKBONES.get(name)
         if taken is not None and getattr(taken, "__qualname__", None) != backbone.__qualname__:
             raise SettingsError(f"the name {name!r} belongs to {taken.__name__} already: choose another one")
-        if getattr(backbone, "objective", None) not in ("next", "cloze") or not hasattr(backbone, "item_bias"):
-            raise SettingsError(f"{backbone.__name__} needs objective ('next' or 'cloze') and item_bias (a bool)")
+        check_class(backbone, Backbone)
         BACKBONES[name] = backbone
         return backbone
 
@@ -296,12 +338,13 @@ def register_backbone(name: str) -> Callable[[type[Backbone]], type[Backbone]]:
 
 
 def make_backbone(settings: BackboneSettings) -> Backbone:
-    """The backbone called `settings.name`.
+    """The backbone called `settings.name`, tried with a tiny tensor.
 
     Raises:
-        SettingsError: a process that did not register the backbone, such as a worker that never imported its module.
+        SettingsError: a backbone that this process did not register, or one that does not do what `Backbone` says.
     """
     if settings.name not in BACKBONES:
         raise SettingsError(f"backbone {settings.name!r} is not registered in this process: import its module first")
     backbone = BACKBONES[settings.name](settings)
+    check_shapes(backbone, settings.width, settings.max_len)
     return WithHead(backbone, settings.width) if settings.head else backbone
