@@ -63,7 +63,7 @@ def run_jobs(
         return done
     if workers is None:
         workers = 1 if torch.cuda.is_available() else available_cores()
-    bar = tqdm(total=len(todo), desc="trainings", disable=not progress, mininterval=1.0, leave=False)
+    bar = tqdm(total=len(todo), desc="trainings", disable=None if progress else True, mininterval=1.0, leave=False)
     outcomes = _here_and_now if workers <= 1 or len(todo) == 1 else _in_workers
     with bar:
         for i, outcome in outcomes([(i, *jobs[i]) for i in todo], folder, min(workers, len(todo))):

@@ -37,16 +37,34 @@ from dmesr_core.training.settings import TrainSettings
 
 @dataclass
 class TrainReport:
-    """The course of a training: lists have one entry per epoch."""
+    """The course of a training, as `fit` gives it; lists have one entry per epoch.
+
+    Attributes:
+        settings: of the training, as a dict.
+        callbacks: their names.
+        loss: mean loss in nats per predicted position.
+        auxiliary_loss: mean of what the model adds to it, such as alignment.
+        valid: validation score, NDCG@10 unless `fit` was given another.
+        best_epoch: whose weights the model ended with, counted from 0.
+        seconds: of training, validation included.
+        targets_per_second: predicted positions per second.
+    """
 
     settings: dict
-    callbacks: list[str] = field(default_factory=list)  # their names
-    loss: list[float] = field(default_factory=list)  # mean loss in nats per predicted position
-    auxiliary_loss: list[float] = field(default_factory=list)  # mean of what the model adds to it, such as alignment
-    valid: list[float] = field(default_factory=list)  # validation NDCG@10
+    callbacks: list[str] = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
+    auxiliary_loss: list[float] = field(default_factory=list)
+    valid: list[float] = field(default_factory=list)
     best_epoch: int = -1
     seconds: float = 0.0
     targets_per_second: float = 0.0
+
+    def __repr__(self) -> str:
+        if not self.valid:
+            return "<TrainReport: no epoch>"
+        epochs = "1 epoch" if len(self.valid) == 1 else f"{len(self.valid):,} epochs"
+        best = f"best_epoch {self.best_epoch} with validation {self.valid[self.best_epoch]:.4f}"
+        return f"<TrainReport: {epochs}, {best}, {self.seconds:,.0f} s>"
 
 
 def fit(
@@ -63,11 +81,15 @@ def fit(
     """Train `model` in place; it ends with the weights of its best epoch.
 
     Args:
+        model: such as `DMESR.build(features, split)`.
+        split: of the same items; its training part is learned from, its validation cases choose the best epoch.
+        settings: None: the defaults.
         callbacks: a list, such as `[EMA(0.996), TimeLimit(180)]`.
         validate: model -> score, higher is better; the default ranks the validation cases of `split` (NDCG@10).
         checkpoint: a folder; training continues from what is there, and leaves the best weights in it. The settings
             must be the same, also the number of epochs: the learning rate depends on it.
-        progress: show a progress bar, called `label`.
+        progress: show a progress bar (on a terminal).
+        label: the name of the bar.
 
     Returns:
         `TrainReport`: loss and validation score of each epoch, the best epoch, and the time.
@@ -76,11 +98,23 @@ def fit(
         SettingsError: settings that the backbone cannot use, or a checkpoint of another training.
         DataError: nothing to train on or to validate with, a loss or score that is not finite, or a checkpoint that
             cannot be read.
+
+    Example:
+        >>> from dmesr_core import BackboneSettings, IDRecommender, Interactions, TrainSettings, fit
+        >>> users = [user for user in "abcdef" for _ in range(4)]
+        >>> split = Interactions.from_columns(users, [1, 2, 3, 4] * 6, range(24), 4).leave_one_out()
+        >>> model = IDRecommender.build(split, BackboneSettings(width=8))
+        >>> report = fit(model, split, TrainSettings(epochs=2))
+        >>> report
+        <TrainReport: 2 epochs, best_epoch ...>
+        >>> len(report.loss)
+        2
     """
     run = Training(model, split, settings or TrainSettings(), callbacks, validate, checkpoint)
     run.resume()
     left = run.settings.epochs - run.first_epoch
-    bar = tqdm(run.epochs(), label or "training", total=left, disable=not progress, leave=False, mininterval=1.0)
+    quiet = None if progress else True  # None: quiet where the output is not a terminal
+    bar = tqdm(run.epochs(), label or "training", total=left, disable=quiet, leave=False, mininterval=1.0)
     for epoch in bar:
         loss, auxiliary_loss = run.train_epoch(epoch)
         score = run.validate(epoch)

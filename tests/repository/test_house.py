@@ -34,8 +34,10 @@ def test_no_function_is_longer_than_60_lines():
     assert not long
 
 
-def test_fit_is_shorter_than_40_lines():
-    assert dict(functions(ROOT / "dmesr_core" / "training" / "fit.py"))["fit"] < 40
+def test_fit_is_shorter_than_30_lines_without_its_docstring():
+    tree = ast.parse((ROOT / "dmesr_core" / "training" / "fit.py").read_text(encoding="utf-8"))
+    fit = next(node for node in tree.body if getattr(node, "name", "") == "fit")
+    assert lines_of(fit) - lines_of(fit.body[0]) < 30
 
 
 def test_the_tree_shows_every_file_with_what_it_holds():

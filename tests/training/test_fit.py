@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from dmesr_core.data.sequences import Sequences
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.models.backbones import BACKBONES
 from dmesr_core.training.callbacks import EMA
-from dmesr_core.training.fit import fit, training_histories, validation_ndcg
+from dmesr_core.training.fit import TrainReport, fit, training_histories, validation_ndcg
 from dmesr_core.training.losses import LOSSES
 from dmesr_core.training.settings import TrainSettings
 
@@ -176,7 +177,14 @@ def test_a_split_of_other_items_is_refused():
         fit(build(split), replace(split, n_items=N + 1), QUICK, progress=False)
 
 
-def test_the_bar_never_shows_losses_of_no_epoch(capsys):
+def test_the_bar_is_for_a_terminal(capsys):
+    split = cycle_split()
+    fit(build(split), split, replace(QUICK, epochs=1), validate=lambda model: 0.5)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_bar_never_shows_losses_of_no_epoch(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     split = cycle_split()
     fit(build(split), split, replace(QUICK, epochs=3), validate=lambda model: 0.5)
     said = capsys.readouterr().err
@@ -203,3 +211,13 @@ def test_one_callback_needs_no_list():
     split = cycle_split()
     one, other = (fit(build(split), split, QUICK, callbacks=c, progress=False) for c in (EMA(0.9), [EMA(0.9)]))
     assert one.valid == other.valid and one.callbacks == ["EMA(0.9)"]
+
+
+def test_a_report_is_one_line():
+    split, scores = cycle_split(), iter([0.25, 0.5, 0.125])
+    report = fit(build(split), split, replace(QUICK, epochs=3), validate=lambda model: next(scores), progress=False)
+    assert re.fullmatch(r"<TrainReport: 3 epochs, best_epoch 1 with validation 0.5000, \d+ s>", repr(report))
+    assert len(report.loss) == len(report.valid) == 3
+    one = replace(report, valid=[0.25], best_epoch=0, seconds=0.2)
+    assert repr(one) == "<TrainReport: 1 epoch, best_epoch 0 with validation 0.2500, 0 s>"
+    assert repr(TrainReport({})) == "<TrainReport: no epoch>"

@@ -80,7 +80,8 @@ def make_world(
     _check_folder(folder, n_items, seed)
     truths = [facts.of(i) for i in range(n_items)]
     titles, texts, pictures = [], [], []
-    for i in tqdm(range(n_items), desc="drawing the Bazaar", disable=not progress, leave=False, mininterval=1.0):
+    quiet = None if progress else True  # None: quiet where the output is not a terminal
+    for i in tqdm(range(n_items), desc="drawing the Bazaar", disable=quiet, leave=False, mininterval=1.0):
         rng = np.random.default_rng([seed, _ITEM, i])
         truth = truths[i]
         title, text = write(truth, rng)
