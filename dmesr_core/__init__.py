@@ -1,13 +1,20 @@
 """DMESR: a dual-view, multimodal-LLM-based enhancing framework for sequential recommendation.
 
-The usual order: `load_dataset` (a catalogue and a log), `leave_one_out` (a split), `extract_features`, `DMESR.build`,
-`fit`, `evaluate`, `top_k`. Items are numbered 1..N in the order of the catalogue, in splits and features, too; 0 is
+The usual order:
+
+1. `data = load_dataset(...)`: a catalogue and a log; `split = data.interactions.leave_one_out()`.
+2. `features = extract_features(data.catalogue)`: what an MLLM and a text encoder say about each item.
+3. `model = DMESR.build(features, split)`, `fit(model, split)`, `evaluate(model, split)`; `compare` puts models, such as
+   an `IDRecommender` or `popularity(split)`, side by side.
+4. `model.save(folder)`, and in another process `Recommender.load(folder)`.
+5. `model.recommend(histories)`: ids in, ids, titles and scores out; `model.add_items(catalogue, features)` lets items
+   take part that came after training.
+
+`recommend` speaks of ids; splits, features and `top_k` number the items 1..N in the order of the catalogue, and 0 is
 padding. `catalogue.item(k)` is the item with a number, `catalogue.numbers(ids)` gives the numbers of ids.
 
-What a field of a settings class means, or of another dataclass, stands beside it in the source: `TrainSettings??` in a
-notebook, or `print(inspect.getsource(TrainSettings))`.
-
-The names below are imported when they are first used, so `import dmesr_core` is fast and loads no library.
+`help(TrainSettings)` says what each setting means, and each name has an example; appendix C of the book shows all.
+The names are imported when they are first used, so `import dmesr_core` is fast and loads no library.
 """
 
 from __future__ import annotations
@@ -34,6 +41,7 @@ EXPORTS = {  # name -> module below this package
     "Recommender": "models.recommender",
     "IDRecommender": "models.id_recommender",
     "TrainSettings": "training.settings",
+    "Callback": "training.callbacks",
     "EMA": "training.callbacks",
     "TimeLimit": "training.callbacks",
     "fit": "training.fit",
@@ -47,10 +55,10 @@ EXPORTS = {  # name -> module below this package
 }
 
 __all__ = [
-    "DMESR", "EMA", "MLLM", "Backbone", "BackboneSettings", "Catalogue", "DMESRSettings", "DataError", "EvalSettings",
-    "Features", "IDRecommender", "Interactions", "Recommender", "SettingsError", "Split", "TextEncoder", "TimeLimit",
-    "TrainSettings", "__version__", "compare", "evaluate", "extract_features", "fit", "load_dataset", "popularity",
-    "register_backbone", "top_k",
+    "DMESR", "EMA", "MLLM", "Backbone", "BackboneSettings", "Callback", "Catalogue", "DMESRSettings", "DataError",
+    "EvalSettings", "Features", "IDRecommender", "Interactions", "Recommender", "SettingsError", "Split", "TextEncoder",
+    "TimeLimit", "TrainSettings", "__version__", "compare", "evaluate", "extract_features", "fit", "load_dataset",
+    "popularity", "register_backbone", "top_k",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -71,7 +79,7 @@ if TYPE_CHECKING:
     from dmesr_core.models.id_recommender import IDRecommender
     from dmesr_core.models.recommender import Recommender
     from dmesr_core.models.scorers import popularity
-    from dmesr_core.training.callbacks import EMA, TimeLimit
+    from dmesr_core.training.callbacks import EMA, Callback, TimeLimit
     from dmesr_core.training.fit import fit
     from dmesr_core.training.settings import TrainSettings
 

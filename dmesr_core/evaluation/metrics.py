@@ -26,16 +26,30 @@ def evaluate(
     model: Recommender | Scorer, split: Split, part: str = "test", settings: EvalSettings = DEFAULT_SETTINGS,
     candidates: np.ndarray | None = None, name: str | None = None,
 ) -> Result:  # fmt: skip
-    """Rank the test cases of a split ("test"), or its validation cases ("valid"), and measure.
+    """Rank the target of each case of a split among all items, and measure: HR@k, NDCG@k and MRR@k.
 
     Args:
-        model: a recommender or a scorer.
+        model: a recommender, or a scorer such as `popularity(split)`.
+        split: whose cases are ranked; of the items of the model.
+        part: "test" or "valid".
+        settings: cut-offs k, and whether the items of a history are ranked.
         candidates: (N + 1,) bool, the items that are ranked; None: all items.
-        name: the name of the result; None: what `scorer_name` finds.
+        name: the name of the result; None: that of the model's class or of the scorer.
+
+    Returns:
+        `Result`: a value per case and metric, with `mean()` and `interval()`.
 
     Raises:
-        SettingsError: another `part`.
-        DataError: a model for another number of items; see also `rank_cases`.
+        SettingsError: another `part`, or something else than a model, a split or settings.
+        DataError: a model of other items, scores that are not finite, or a target that is no candidate.
+
+    Example:
+        >>> from dmesr_core import EvalSettings, Interactions, evaluate, popularity
+        >>> users = [user for user in "abcdef" for _ in range(4)]
+        >>> split = Interactions.from_columns(users, [1, 2, 3, 4] * 6, range(24), 4).leave_one_out()
+        >>> result = evaluate(popularity(split), split, settings=EvalSettings(ks=(1,)))
+        >>> result.mean()["hr@1"]  # one of four items is not seen: the target
+        1.0
     """
     check_split(split)
     check_settings(settings, EvalSettings)

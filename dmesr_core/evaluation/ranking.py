@@ -45,6 +45,7 @@ class EvalSettings:
         SettingsError: names the setting and what it may be.
 
     Example:
+        >>> from dmesr_core import EvalSettings
         >>> EvalSettings(ks=(1, 10), mask_seen=False).ks
         (1, 10)
     """
@@ -178,6 +179,8 @@ def top_k(
         histories: one list or array of item numbers per user, oldest first: `[[3, 17]]` is one user. `split.test` and
             `split.valid` have such `histories`, and `Interactions.histories()` are those up to the last event.
         k: 1 to the number of items.
+        n_items: N, for a scorer; a recommender knows it.
+        settings: whether items of the history are left out, and how much is scored at once.
         candidates: (N + 1,) bool, the items that may be recommended; None: all.
 
     Raises:
@@ -187,6 +190,7 @@ def top_k(
 
     Example:
         >>> import numpy as np
+        >>> from dmesr_core import popularity, top_k
         >>> counts = np.array([0, 5, 9, 7])  # of items 1, 2 and 3
         >>> items, scores = top_k(popularity(counts), [[2], []], k=2, n_items=3)
         >>> items.tolist()

@@ -14,12 +14,19 @@ from dmesr_core.evaluation.bootstrap import Paired, paired_bootstrap, percentile
 
 @dataclass(frozen=True)
 class Result:
-    """One model under one protocol: a value per case and metric."""
+    """One model under one protocol, as `evaluate` gives it: a value per case and metric.
 
-    name: str  # of the model
-    per_case: dict[str, np.ndarray]  # metric -> (C,), or (seeds, C) for a model trained several times
-    protocol: str  # how it was measured, in words: only results with equal protocols are comparable
-    units: np.ndarray | None = None  # (C,) int: cases of one unit (user) are resampled together; None: each case alone
+    Args:
+        name: of the model.
+        per_case: metric -> (C,), or (seeds, C) for a model trained several times.
+        protocol: how it was measured, in words: only results with equal protocols are comparable.
+        units: (C,) int: cases of one unit (user) are resampled together; None: each case alone.
+    """
+
+    name: str
+    per_case: dict[str, np.ndarray]
+    protocol: str
+    units: np.ndarray | None = None
 
     def __repr__(self) -> str:
         means = ", ".join(f"{m} {value:.4f}" for m, value in self.mean().items())
@@ -42,7 +49,13 @@ class Result:
         return {m: float(v.mean()) if v.size else float("nan") for m, v in self.per_case.items()}
 
     def interval(self, n: int = 2000, seed: int = 0, level: float = 0.95) -> dict[str, tuple[float, float]]:
-        """Metric -> (low, high), all metrics on the same `n` resamples; nan without cases."""
+        """Metric -> (low, high): the bootstrap interval of the mean; nan without cases.
+
+        Args:
+            n: number of resamples; all metrics use the same ones.
+            seed: of the resamples.
+            level: share of the resampled means inside the interval.
+        """
         means = resampled_means(list(self.per_case.values()), n, seed, self.units)
         return {m: percentiles(row, level) for m, row in zip(self.per_case, means, strict=True)}
 
@@ -98,11 +111,22 @@ def compare(
     Args:
         results: a list of what `evaluate` gives, on the same cases; each with a `name` of its own.
         metrics: such as `["ndcg@10"]`; None: all.
-        n, seed, level: resamples of the bootstrap, their seed, and the level of the intervals.
+        against: the name of the result that the others are compared with.
+        n: number of resamples of the bootstrap.
+        seed: of the resamples.
+        level: of the intervals.
 
     Raises:
         DataError: for results with different protocols or numbers of cases: they are not comparable.
         SettingsError: for an unknown metric, two results of one name, or an unknown name in `against`.
+
+    Example:
+        >>> from dmesr_core import IDRecommender, Interactions, compare, evaluate, popularity
+        >>> users = [user for user in "abcdef" for _ in range(4)]
+        >>> split = Interactions.from_columns(users, [1, 2, 3, 4] * 6, range(24), 4).leave_one_out()
+        >>> results = [evaluate(IDRecommender.build(split), split), evaluate(popularity(split), split)]
+        >>> compare(results, ["hr@5"], against="popularity").columns.to_list()
+        ['hr@5', 'hr@5 low', 'hr@5 high', 'hr@5 gain', 'hr@5 gain low', 'hr@5 gain high', 'hr@5 p']
     """
     if isinstance(results, Result) or not isinstance(results, Sequence):
         raise SettingsError(f"wanted a list of results, as in compare([first, second]); got {type(results).__name__}")

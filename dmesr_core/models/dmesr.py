@@ -35,23 +35,50 @@ INJECTIONS = ("sum", "concat", "two_towers")
 
 @dataclass(frozen=True)
 class DMESRSettings:
-    """Which parts of DMESR are on, and their sizes."""
+    """Which parts of DMESR are on, and their sizes.
+
+    Args:
+        backbone: what reads the histories; its width d is that of all vectors.
+        views: which views exist, of "picture" and "text".
+        align: the contrastive loss between the two views.
+        alpha: weight of the alignment loss: loss = recommendation + alpha · alignment.
+        items_per_step: items that a step encodes anew, and aligns with each other; None: all.
+        temperature: of InfoNCE.
+        fusion: cross-attention onto the original words.
+        fine_tokens: tokens of the original text that the fusion attends to.
+        fine_width: width of the token states, after principal component analysis (0: unchanged).
+        fusion_heads: heads of the cross-attention; they divide d.
+        injection: how the fused views enter the backbone: "sum", "concat" or "two_towers".
+        id_embedding: add a learned vector per item.
+        id_dropout: probability that a step drops an item's ID vector.
+        unit: features, ID vector and their sum all have length 1 (injection "sum" only).
+        dropout: inside the projection heads.
+
+    Raises:
+        SettingsError: names the setting and the values it may have.
+
+    Example:
+        >>> from dmesr_core import BackboneSettings, DMESRSettings
+        >>> settings = DMESRSettings(BackboneSettings("bert4rec", width=32), alpha=0.1)
+        >>> settings.views, settings.backbone.name
+        (('picture', 'text'), 'bert4rec')
+    """
 
     backbone: BackboneSettings = field(default_factory=BackboneSettings)
-    views: tuple[str, ...] = VIEWS  # which views exist
-    align: bool = True  # the contrastive loss between the two views
-    alpha: float = 0.05  # weight of the alignment loss: loss = recommendation + alpha · alignment
-    items_per_step: int | None = 128  # items that a step encodes anew, and aligns with each other; None: all
-    temperature: float = 0.2  # of InfoNCE
-    fusion: bool = True  # cross-attention onto the original words
-    fine_tokens: int = 24  # tokens of the original text that the fusion attends to
-    fine_width: int = 96  # width of the token states, after principal component analysis (0: unchanged)
+    views: tuple[str, ...] = VIEWS
+    align: bool = True
+    alpha: float = 0.05
+    items_per_step: int | None = 128
+    temperature: float = 0.2
+    fusion: bool = True
+    fine_tokens: int = 24
+    fine_width: int = 96
     fusion_heads: int = 2
-    injection: str = "sum"  # how the fused views enter the backbone: sum | concat | two_towers
-    id_embedding: bool = True  # add a learned vector per item
-    id_dropout: float = 0.1  # probability that a step drops an item's ID vector
-    unit: bool = False  # features, ID vector and their sum all have length 1 (injection sum only)
-    dropout: float = 0.1  # inside the projection heads
+    injection: str = "sum"
+    id_embedding: bool = True
+    id_dropout: float = 0.1
+    unit: bool = False
+    dropout: float = 0.1
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -140,7 +167,7 @@ class StaleVectors:
 
 
 class DMESR(Recommender):
-    """The whole model.
+    """The whole model: item vectors from pictures and words, aligned and fused, in front of any backbone.
 
     `DMESR.build` is the usual way to make one: it matches features and split by the ids of their items.
 
@@ -151,7 +178,7 @@ class DMESR(Recommender):
 
     Example:
         >>> import numpy as np
-        >>> from dmesr_core import Features, Interactions, TrainSettings, fit
+        >>> from dmesr_core import DMESR, Features, Interactions, TrainSettings, fit
         >>> rng, n = np.random.default_rng(0), 4
         >>> picture, text = rng.normal(size=(2, n + 1, 6)).astype("float32")  # (N+1, d_c); row 0 is padding
         >>> fine, mask = rng.normal(size=(n + 1, 3, 8)).astype("float16"), np.ones((n + 1, 3), bool)
@@ -196,10 +223,21 @@ class DMESR(Recommender):
             features: as `extract_features` makes them; of at least the items of the split.
             split: of the log that was loaded with their catalogue.
             settings: None: the defaults.
+            seed: a whole number from 0 on.
 
         Raises:
             SettingsError: something else than features, a split, settings or a seed.
             DataError: an item of the split without features, or features that are not finite; names the item.
+
+        Example:
+            >>> import numpy as np
+            >>> from dmesr_core import DMESR, BackboneSettings, DMESRSettings, Features, Interactions
+            >>> n = 3  # items; features have a row 0 for the padding
+            >>> coarse, fine, mask = np.random.rand(2, n + 1, 6), np.random.rand(n + 1, 3, 8), np.ones((n + 1, 3))
+            >>> features = Features(*coarse, fine, mask == 1, [""] * (n + 1), [""] * (n + 1), [[]] * (n + 1), {})
+            >>> split = Interactions.from_columns("aaabbb", [1, 2, 3] * 2, range(6), n).leave_one_out()
+            >>> DMESR.build(features, split, DMESRSettings(BackboneSettings(width=8)))
+            <DMESR with SASRec: 3 items, ... weights>
         """
         features = matched(features, split)
         with seeded(seed):

@@ -28,7 +28,7 @@ class IDRecommender(Recommender):
             keep rare items small, which is what weight decay makes of them.
 
     Example:
-        >>> from dmesr_core import Interactions, TrainSettings, fit
+        >>> from dmesr_core import BackboneSettings, IDRecommender, Interactions, TrainSettings, fit
         >>> users = [user for user in "abcdef" for _ in range(4)]
         >>> split = Interactions.from_columns(users, [1, 2, 3, 4] * 6, range(24), 4).leave_one_out()
         >>> model = IDRecommender.build(split, BackboneSettings(width=8))
@@ -52,8 +52,20 @@ class IDRecommender(Recommender):
     ) -> IDRecommender:
         """An untrained model for the items of `split`; `seed` decides its first weights.
 
+        Args:
+            split: says which items there are, and which of them training has seen.
+            settings: of the backbone; None: the defaults.
+            unit: all vectors have length 1.
+            seed: a whole number from 0 on.
+
         Raises:
-            SettingsError: something else than a split or settings of a backbone.
+            SettingsError: something else than a split, settings of a backbone or a seed.
+
+        Example:
+            >>> from dmesr_core import BackboneSettings, IDRecommender, Interactions
+            >>> split = Interactions.from_columns("aaabbb", [1, 2, 3] * 2, range(6), 3).leave_one_out()
+            >>> IDRecommender.build(split, BackboneSettings("gru4rec", width=8), seed=1)
+            <IDRecommender with GRU4Rec: 3 items, ... weights>
         """
         check_split(split)
         with seeded(seed):

@@ -76,12 +76,14 @@ class Recommender(nn.Module):
     `append_items` if items can be added to it.
 
     Args:
+        backbone: reads vectors of a history, and predicts the vector of the next item.
+        max_len: longest history that is read, in items.
         known: (N+1,) bool, True for items that occur in training. Others have no ID vector and no bias (zeros):
             an untrained random vector would be noise.
 
     Example:
         >>> import torch
-        >>> from dmesr_core import BackboneSettings, IDRecommender
+        >>> from dmesr_core import BackboneSettings, IDRecommender, Recommender
         >>> model = IDRecommender(BackboneSettings(width=8), torch.ones(4).bool())  # three items, "1" to "3"
         >>> isinstance(model, Recommender), model.n_items
         (True, 3)
@@ -185,8 +187,16 @@ class Recommender(nn.Module):
             rows, because nothing is left of their history); both are also logged if there are any.
 
         Raises:
-            SettingsError: `k` or `unknown` out of range. DataError: an unknown id with "error", or histories of
-                another form.
+            SettingsError: `k` or `unknown` out of range.
+            DataError: an unknown id with "error", or histories of another form.
+
+        Example:
+            >>> import torch
+            >>> from dmesr_core import BackboneSettings, IDRecommender
+            >>> model = IDRecommender(BackboneSettings(width=8), torch.ones(4).bool())  # three items, "1" to "3"
+            >>> table = model.recommend({"ann": ["2", "1"], "bob": ["3", "new"]}, k=1)
+            >>> table.user.to_list(), table.attrs["unknown_ids"]
+            (['ann', 'bob'], 1)
         """
         return recommend(self, self._table, histories, k, exclude_seen, unknown)
 
@@ -213,6 +223,18 @@ class Recommender(nn.Module):
         Raises:
             SettingsError: a model that knows items by their ID alone, or features by other models.
             DataError: no new item, items without features, or features of another width.
+
+        Example:
+            >>> import numpy as np
+            >>> from dmesr_core import DMESR, Catalogue, Features, Interactions
+            >>> def made_up(n):  # what extract_features finds out about n items; row 0 is padding
+            ...     coarse, fine, mask = np.random.rand(2, n + 1, 6), np.random.rand(n + 1, 3, 8), np.ones((n + 1, 3))
+            ...     return Features(*coarse, fine, mask == 1, [""] * (n + 1), [""] * (n + 1), [[]] * (n + 1), {})
+            >>> split = Interactions.from_columns("aaabbb", [1, 2, 3] * 2, range(6), 3).leave_one_out()
+            >>> model = DMESR.build(made_up(3), split)
+            >>> model.add_items(Catalogue(("cup",), ("A blue cup",), ("New.",), (None,)), made_up(1))
+            >>> "cup" in set(model.recommend(["1", "2"], k=4).item)
+            True
         """
         if not isinstance(catalogue, Catalogue) or not isinstance(features, Features):
             raise SettingsError(
@@ -263,10 +285,22 @@ class Recommender(nn.Module):
     def save(self, folder: str | Path) -> None:
         """Write the model to `folder`: settings, weights, ids and titles, and what encodes its items; no pickle.
 
-        An existing folder is replaced if it holds a saved model, all at once: a reader finds the old or the new one.
+        Args:
+            folder: made if it is not there. If it holds a saved model, that is replaced, all at once: a reader finds
+                the old or the new one.
 
         Raises:
             SettingsError: a kind of model that cannot be saved, or a folder that holds something else.
+
+        Example:
+            >>> import tempfile, torch
+            >>> from dmesr_core import BackboneSettings, IDRecommender
+            >>> model = IDRecommender(BackboneSettings(width=8), torch.ones(4).bool())
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     model.save(f"{folder}/mine")
+            ...     same = IDRecommender.load(f"{folder}/mine")
+            >>> same.recommend(["1"]).equals(model.recommend(["1"]))
+            True
         """
         save_model(self, Path(folder))
 
@@ -277,11 +311,18 @@ class Recommender(nn.Module):
         `Recommender.load` takes any kind. On the machine that saved it the scores are the same to the last bit.
 
         Args:
+            folder: where `save` wrote it.
             device: such as "cuda"; None: the CPU.
 
         Raises:
             DataError: no model there, or one that is damaged, foreign, or by a newer version of this package.
             SettingsError: a model of another kind than this class, or with a backbone that is not registered.
+
+        Example:
+            >>> from dmesr_core import Recommender
+            >>> Recommender.load("nowhere")
+            Traceback (most recent call last):
+            dmesr_core.errors.DataError: nowhere: there is no such folder; model.save(folder) writes one
         """
         model = load_model(Path(folder), device)
         if not isinstance(model, cls):

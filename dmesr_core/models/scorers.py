@@ -46,6 +46,7 @@ def popularity(train: Split | np.ndarray) -> Scorer:
 
     Example:
         >>> import numpy as np
+        >>> from dmesr_core import popularity
         >>> score = popularity(np.array([0, 5, 9]))
         >>> score([np.array([1])], np.array([0])).tolist()  # scores (B, N + 1) of one history
         [[0.0, 5.0, 9.0]]

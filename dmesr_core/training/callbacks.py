@@ -31,7 +31,24 @@ class Run(Protocol):
 
 
 class Callback:
-    """Hooks of a training; overwrite those that you need."""
+    """Hooks of a training; overwrite those that you need.
+
+    Each gets the training, `run`, with its `model`, `settings` and `seconds()`; `run.stop = True` ends it.
+
+    Example:
+        >>> from dmesr_core import Callback, IDRecommender, Interactions, fit
+        >>> class FourSteps(Callback):
+        ...     steps = 0
+        ...
+        ...     def on_step(self, run):
+        ...         self.steps += 1
+        ...         run.stop = self.steps == 4
+        >>> users = [user for user in "abcdef" for _ in range(4)]
+        >>> split = Interactions.from_columns(users, [1, 2, 3, 4] * 6, range(24), 4).leave_one_out()
+        >>> report = fit(IDRecommender.build(split), split, callbacks=[FourSteps()])
+        >>> len(report.loss)  # one step per epoch
+        4
+    """
 
     @property
     def name(self) -> str:
@@ -55,11 +72,21 @@ class Callback:
 class EMA(Callback):
     """Exponential moving average of the weights: the average is validated, and kept, instead of the last weights.
 
+    Args:
+        decay: share of the average that remains after a step, such as 0.996.
+
     Raises:
         SettingsError: a decay outside 0 < decay < 1.
+
+    Example:
+        >>> from dmesr_core import EMA, IDRecommender, Interactions, TrainSettings, fit
+        >>> users = [user for user in "abcdef" for _ in range(4)]
+        >>> split = Interactions.from_columns(users, [1, 2, 3, 4] * 6, range(24), 4).leave_one_out()
+        >>> fit(IDRecommender.build(split), split, TrainSettings(epochs=2), callbacks=[EMA(0.9)]).callbacks
+        ['EMA(0.9)']
     """
 
-    decay: float  # share of the average that remains after a step
+    decay: float
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -83,8 +110,19 @@ class EMA(Callback):
 class TimeLimit(Callback):
     """Ends a training after so many seconds, validation included; the learning rate follows the clock, not the steps.
 
+    Args:
+        seconds: above 0. At least one step is taken.
+
     Raises:
         SettingsError: a limit that is not positive.
+
+    Example:
+        >>> from dmesr_core import IDRecommender, Interactions, TimeLimit, TrainSettings, fit
+        >>> users = [user for user in "abcdef" for _ in range(4)]
+        >>> split = Interactions.from_columns(users, [1, 2, 3, 4] * 6, range(24), 4).leave_one_out()
+        >>> many = TrainSettings(epochs=100_000, patience=100_000)
+        >>> fit(IDRecommender.build(split), split, many, callbacks=[TimeLimit(0.1)]).seconds < 60
+        True
     """
 
     seconds: float

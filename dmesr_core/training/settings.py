@@ -14,26 +14,55 @@ PRECISIONS = ("no", "bf16", "fp16")
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How to train. The same for every model that is compared, unless a table says otherwise."""
+    """How to train. The same for every model that is compared, unless a table says otherwise.
 
-    epochs: int = 60  # at most
-    batch_size: int = 128  # histories per step
+    Args:
+        epochs: passes over all histories, at most.
+        batch_size: histories per step.
+        learning_rate: the highest one, after the warm-up.
+        weight_decay: of all matrices; per step, times the learning rate (AdamW).
+        warmup: share of the steps in which the learning rate rises; then it falls, as a cosine, to a tenth.
+        max_grad_norm: a longer gradient is cut to this length.
+        patience: epochs without a better validation score before training stops.
+        mask_probability: share of positions that are masked (cloze backbones only).
+        loss: "ce" (softmax over all known items), "sampled" (softmax over a sample, with logQ correction), "bce" or
+            "gbce".
+        negatives: items drawn per step ("sampled") or per position ("bce", "gbce").
+        gbce_t: calibration of "gbce": 0 is "bce", 1 as if all items had been drawn.
+        item_dropout: share of the items of a history that a step masks in the input (causal backbones only).
+        history_loss_weight: weight of a second loss, the target against the items taken before it (causal only).
+        mixed_precision: "no", "bf16" or "fp16", as accelerate names them.
+        seed: of the batches, masks, drawn items and dropout. The first weights come from the seed of `build`.
+
+    Raises:
+        SettingsError: names the setting and the values it may have.
+
+    Example:
+        >>> from dmesr_core import TrainSettings
+        >>> TrainSettings(epochs=20, loss="sampled").negatives
+        256
+        >>> TrainSettings(learning_rate=-1)
+        Traceback (most recent call last):
+        dmesr_core.errors.SettingsError: learning_rate must be positive, got -1
+    """
+
+    epochs: int = 60
+    batch_size: int = 128
     learning_rate: float = 3e-3
-    weight_decay: float = 2.0  # of all matrices; per step, times the learning rate (AdamW)
-    warmup: float = 0.05  # share of the steps in which the learning rate rises; then cosine decay to a tenth
+    weight_decay: float = 2.0
+    warmup: float = 0.05
     max_grad_norm: float = 1.0
-    patience: int = 6  # epochs without a better validation NDCG@10 before training stops
-    mask_probability: float = 0.3  # cloze: share of positions masked
-    loss: str = "ce"  # ce: softmax over all known items | sampled: softmax over a sample, with logQ | bce | gbce
-    negatives: int = 256  # items drawn per step (sampled) or per position (bce, gbce)
-    gbce_t: float = 0.75  # calibration of gbce: 0 is bce, 1 as if all items had been drawn
-    item_dropout: float = 0.0  # next: share of the items of a history that a step masks in the input
-    history_loss_weight: float = 0.0  # next: weight of a second loss, the target against the items taken before it
-    mixed_precision: str = "no"  # no | bf16 | fp16, as accelerate names them
+    patience: int = 6
+    mask_probability: float = 0.3
+    loss: str = "ce"
+    negatives: int = 256
+    gbce_t: float = 0.75
+    item_dropout: float = 0.0
+    history_loss_weight: float = 0.0
+    mixed_precision: str = "no"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raises SettingsError: names the setting and the values it may have."""
         check_types(self)
         if self.loss not in LOSSES:
             raise SettingsError(f"unknown loss {self.loss!r}: choose one of {', '.join(LOSSES)}")
