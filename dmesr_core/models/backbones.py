@@ -111,7 +111,7 @@ class Backbone(nn.Module):
         >>> import torch
         >>> from dmesr_core import BackboneSettings, IDRecommender
         >>> model = IDRecommender(BackboneSettings("gru4rec", width=8), torch.ones(4).bool())  # three items
-        >>> x, mask = torch.randn(2, 3, 8), torch.ones(2, 3).bool()  # vectors (B, T, D), real positions (B, T)
+        >>> x, mask = torch.randn(2, 3, 8), torch.ones(2, 3).bool()  # (B, T, D), (B, T)
         >>> model.backbone(x, mask).shape
         torch.Size([2, 3, 8])
     """

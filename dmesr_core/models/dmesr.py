@@ -231,12 +231,14 @@ class DMESR(Recommender):
 
         Example:
             >>> import numpy as np
-            >>> from dmesr_core import DMESR, BackboneSettings, DMESRSettings, Features, Interactions
-            >>> n = 3  # items; features have a row 0 for the padding
-            >>> coarse, fine, mask = np.random.rand(2, n + 1, 6), np.random.rand(n + 1, 3, 8), np.ones((n + 1, 3))
-            >>> features = Features(*coarse, fine, mask == 1, [""] * (n + 1), [""] * (n + 1), [[]] * (n + 1), {})
+            >>> from dmesr_core import DMESR, Features, Interactions
+            >>> n = 3  # items
+            >>> rows = n + 1  # row 0 of all features is padding
+            >>> coarse, fine = np.random.rand(2, rows, 6), np.random.rand(rows, 3, 8)
+            >>> mask, words = np.ones((rows, 3), bool), [""] * rows
+            >>> features = Features(*coarse, fine, mask, words, words, [[]] * rows, {})
             >>> split = Interactions.from_columns("aaabbb", [1, 2, 3] * 2, range(6), n).leave_one_out()
-            >>> DMESR.build(features, split, DMESRSettings(BackboneSettings(width=8)))
+            >>> DMESR.build(features, split, seed=1)
             <DMESR with SASRec: 3 items, ... weights>
         """
         features = matched(features, split)

@@ -193,7 +193,7 @@ class Recommender(nn.Module):
         Example:
             >>> import torch
             >>> from dmesr_core import BackboneSettings, IDRecommender
-            >>> model = IDRecommender(BackboneSettings(width=8), torch.ones(4).bool())  # three items, "1" to "3"
+            >>> model = IDRecommender(BackboneSettings(width=8), torch.ones(4).bool())
             >>> table = model.recommend({"ann": ["2", "1"], "bob": ["3", "new"]}, k=1)
             >>> table.user.to_list(), table.attrs["unknown_ids"]
             (['ann', 'bob'], 1)
@@ -227,12 +227,14 @@ class Recommender(nn.Module):
         Example:
             >>> import numpy as np
             >>> from dmesr_core import DMESR, Catalogue, Features, Interactions
-            >>> def made_up(n):  # what extract_features finds out about n items; row 0 is padding
-            ...     coarse, fine, mask = np.random.rand(2, n + 1, 6), np.random.rand(n + 1, 3, 8), np.ones((n + 1, 3))
-            ...     return Features(*coarse, fine, mask == 1, [""] * (n + 1), [""] * (n + 1), [[]] * (n + 1), {})
+            >>> def made_up(rows):  # what extract_features makes of rows - 1 items
+            ...     coarse, fine = np.random.rand(2, rows, 6), np.random.rand(rows, 3, 8)
+            ...     mask, words = np.ones((rows, 3), bool), [""] * rows
+            ...     return Features(*coarse, fine, mask, words, words, [[]] * rows, {})
             >>> split = Interactions.from_columns("aaabbb", [1, 2, 3] * 2, range(6), 3).leave_one_out()
-            >>> model = DMESR.build(made_up(3), split)
-            >>> model.add_items(Catalogue(("cup",), ("A blue cup",), ("New.",), (None,)), made_up(1))
+            >>> model = DMESR.build(made_up(4), split)
+            >>> new = Catalogue(("cup",), ("A blue cup",), ("New.",), (None,))
+            >>> model.add_items(new, made_up(2))
             >>> "cup" in set(model.recommend(["1", "2"], k=4).item)
             True
         """

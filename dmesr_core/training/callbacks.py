@@ -52,7 +52,7 @@ class Callback:
 
     @property
     def name(self) -> str:
-        """Says what the callback does to a training, settings included: a checkpoint of another one is refused."""
+        """What the callback does to a training, with its settings; a checkpoint of another one is refused."""
         return type(self).__qualname__
 
     def on_setup(self, run: Run) -> None:
