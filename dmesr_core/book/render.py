@@ -17,6 +17,7 @@ from dmesr_core import files
 from dmesr_core.book import contents
 from dmesr_core.book.runner import RunSettings
 from dmesr_core.errors import BookError
+from dmesr_core.provenance import PACKAGE
 
 # Jupyter Book always loads this extension for live code. The book has none, and its script, loaded twice, is an error.
 _WITHOUT_THEBE = "extensions.remove('sphinx_thebe')\n"
@@ -46,7 +47,7 @@ def render(settings: RunSettings) -> tuple[Path, bool]:
     try:
         _call("sphinx", ["-m", "sphinx", "-b", "html", *strict, "-d", str(doctrees), str(source), str(pages)])
     except BookError:
-        shutil.rmtree(doctrees)  # else the next run would skip the pages with warnings and succeed
+        shutil.rmtree(doctrees, ignore_errors=True)  # else the next run would skip the pages with warnings and succeed
         raise
     first.write_text(_forward_to(f"{contents.pages(settings.root)[0]}.html"), encoding="utf-8")
     files.write_atomically(stamp, wanted)
@@ -75,6 +76,7 @@ def _lay_out(settings: RunSettings, source: Path) -> str:
             raise BookError(f"{path.stem} has not been run with {settings.variant}: run it first")
         wanted[path.relative_to(settings.root).as_posix()] = executed
     lines = [f"the lock file {files.file_hash(settings.root / 'requirements.lock')}"]
+    lines += [f"{file} {files.file_hash(file)}" for file in sorted(PACKAGE.rglob("*.py"))]  # docstrings are shown
     for name, file in wanted.items():
         target, digest = source / name, files.file_hash(file)
         lines.append(f"{name} {digest}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -65,12 +66,43 @@ def test_a_page_holds_what_ran(made):
     assert "Another text" in (first.parent / "book" / "intro.html").read_text(encoding="utf-8")
 
 
+def test_a_changed_docstring_is_rendered_again(tmp_path, monkeypatch):
+    """The API reference comes from the package's sources: both we and Sphinx must notice that they changed."""
+    book(tmp_path)
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/intro\n")
+    (tmp_path / "_config.yml").write_bytes((ROOT / "_config.yml").read_bytes())
+    shutil.copytree(ROOT / "book" / "_static", tmp_path / "book" / "_static")
+    (tmp_path / "book" / "references.bib").touch()
+    with (tmp_path / "book" / "intro.md").open("a") as page:
+        page.write("```{eval-rst}\n.. autofunction:: shop.sell\n```\n")
+    package = tmp_path / "shop"
+    package.mkdir()
+    (package / "__init__.py").write_text('def sell(item):\n    """Sell `item` once."""\n')
+    monkeypatch.setattr("dmesr_core.book.render.PACKAGE", package)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    settings = RunSettings(tmp_path, profile="smoke")
+    first, new = render(settings)
+    shown = first.parent / "book" / "intro.html"
+    assert new and "once." in shown.read_text(encoding="utf-8")
+    assert render(settings) == (first, False)
+    (package / "__init__.py").write_text('def sell(item):\n    """Sell `item` twice."""\n')
+    assert render(settings) == (first, True)
+    assert "twice." in shown.read_text(encoding="utf-8")
+
+
 def test_a_warning_is_an_error_every_time(made, tmp_path):
     with pytest.raises(BookError, match=r"sphinx ended with 1:[\s\S]*nothing-there"):
         made("See {numref}`nothing-there`.")
     settings = RunSettings(tmp_path, profile="smoke")
     with pytest.raises(BookError, match="nothing-there"):
         render(settings)  # not only the first time, when the page was read
+
+
+def test_an_error_before_the_first_page_is_shown(tmp_path):
+    book(tmp_path)  # its table of contents has an empty list of chapters
+    (tmp_path / "_config.yml").write_text("title: x\n")
+    with pytest.raises(BookError, match="sphinx ended with 2:[\\s\\S]*'chapters' not a non-empty list"):
+        render(RunSettings(tmp_path, profile="smoke"))
 
 
 def test_a_chapter_that_has_not_run_cannot_be_rendered(tmp_path):

@@ -6,11 +6,14 @@ import doctest
 import functools
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 
 import dmesr_core
+from dmesr_core.book.contents import pages
 
+ROOT = Path(__file__).resolve().parents[2]
 # Methods that a user needs, beside the public names themselves.
 METHODS = (
     "DMESR.build", "IDRecommender.build", "Recommender.save", "Recommender.load", "Recommender.recommend",
@@ -46,6 +49,28 @@ def run_examples(name: str, text: str) -> tuple[int, str]:
     said: list[str] = []
     doctest.DocTestRunner(optionflags=OPTIONS, verbose=False).run(test, out=said.append)
     return len(test.examples), "".join(said)
+
+
+def documented() -> dict[str, str]:
+    """Name -> members, of each `auto...` directive in appendix C."""
+    page = (ROOT / "book" / "appendix_c_api.md").read_text(encoding="utf-8")
+    return dict(re.findall(r"^\.\. auto\w+:: (\S+)\n(?:   :members: (.*)\n)?", page, flags=re.MULTILINE))
+
+
+def test_the_appendix_documents_every_public_name():
+    shown = documented()
+    assert {name for name in shown if "." not in name} == set(dmesr_core.EXPORTS)
+    for name in METHODS:
+        owner, method = name.split(".")
+        assert method in shown[owner].split(", ")
+
+
+def test_the_appendix_stands_between_its_neighbours():
+    names = [Path(name).name for name in pages(ROOT)]
+    appendices = [name for name in names if name.startswith("appendix_")]
+    assert appendices == sorted(appendices) and "appendix_c_api" in appendices
+    front = (ROOT / "book" / "intro.md").read_text(encoding="utf-8")
+    assert re.findall(r"\(\[([A-Z])\]\(appendix_(\w)", front) == [(n[9].upper(), n[9]) for n in appendices]
 
 
 @pytest.mark.parametrize("name", EXPLAINED)
