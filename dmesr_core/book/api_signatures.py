@@ -13,7 +13,8 @@ def with_defaults(signature: str, documented: Any) -> str:
     fields = dataclasses.fields(documented) if dataclasses.is_dataclass(documented) else ()
     for field in fields:
         if field.default_factory is not dataclasses.MISSING:
-            signature = signature.replace(FACTORY, f"{field.default_factory.__name__}()", 1)
+            made_by = getattr(field.default_factory, "__name__", "...")
+            signature = signature.replace(FACTORY, f"{made_by}()", 1)
     return signature
 
 
