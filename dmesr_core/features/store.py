@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
-from dmesr_core.errors import DataError
-from dmesr_core.files import write_atomically
+from dmesr_core.errors import DataError, SettingsError
+from dmesr_core.files import check_writable, write_atomically
 
 _STALE = 3600  # seconds after which an unfinished file is taken for that of a process that died
 
@@ -77,6 +77,17 @@ class FeatureStore:
     def note(self, key: str) -> dict:
         """The metadata of `key`, without opening its shard."""
         return self._index[key][1]
+
+    def check_writable(self) -> None:
+        """Make the folder and try to write there.
+
+        Raises:
+            DataError: nothing can be written, so there is no place for results.
+        """
+        try:
+            check_writable(self.folder)
+        except SettingsError as error:
+            raise DataError(f"feature store: {error}, or set DMESR_CACHE to a folder that can be written") from None
 
     def read(self, keys: Iterable[str]) -> Iterator[tuple[str, Record]]:
         """The records of those `keys` that exist, one shard in memory at a time, in no particular order.

@@ -8,65 +8,17 @@ import zlib
 
 import numpy as np
 import pytest
+from helpers.fake_models import FakeEncoder, FakeMLLM, fake_vector
 from helpers.tiny_models import make_model, make_pictures
 
 from dmesr_core import files
 from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.errors import DataError, SettingsError
-from dmesr_core.features import extract, store
+from dmesr_core.features import extract, store, stored_results
 from dmesr_core.features.extract import extract_features
-from dmesr_core.features.mllm import MLLM, MLLMOutput, MLLMSettings
+from dmesr_core.features.mllm import MLLM, MLLMSettings
 from dmesr_core.features.store import FeatureStore, make_key
-from dmesr_core.features.text_encoder import TextEncoder, TokenStates
-
-
-class FakeMLLM:
-    """Its descriptions are its inputs. Counts its inputs, and raises KeyboardInterrupt after `dies_after` of them."""
-
-    def __init__(self, fingerprint: str = "model"):
-        self.fingerprint, self.width = fingerprint, 4
-        self.settings = MLLMSettings("fake", batch_size=2)
-        self.inputs: list[str] = []
-        self.dies_after = 10**9
-
-    def embed(self, pictures, texts, prompt, fallback_messages=None) -> MLLMOutput:
-        described, report = [], []
-        n = len(pictures if pictures is not None else texts)
-        for i in range(n):
-            if len(self.inputs) >= self.dies_after:
-                raise KeyboardInterrupt
-            content = prompt + texts[i] if texts is not None else prompt
-            if pictures is not None:
-                data = pictures[i].read_bytes()
-                if data.startswith(b"broken"):
-                    report.append((i, f"broken picture: picture {pictures[i]}: broken"))
-                    content = fallback_messages[i]
-                else:
-                    content += str(zlib.crc32(data))
-            if "long" in content:
-                report.append((i, "text cut"))
-            self.inputs.append(content)
-            described.append(content)
-        return MLLMOutput(described, np.stack([vector(d) for d in described]), report)
-
-
-def vector(description: str) -> np.ndarray:
-    return np.random.default_rng(zlib.crc32(description.encode())).normal(size=4).astype(np.float32)
-
-
-class FakeEncoder:
-    fingerprint, width = "encoder", 3
-
-    def __init__(self):
-        self.inputs: list[str] = []
-
-    def encode(self, texts, max_tokens) -> TokenStates:
-        self.inputs += texts
-        tokens = [["[CLS]", *text.split(), "[SEP]"][:max_tokens] for text in texts]
-        longest = max(map(len, tokens))
-        mask = np.array([[j < len(t) for j in range(longest)] for t in tokens])
-        states = np.array([[[len(t), j, 1] for j in range(longest)] for t in tokens], np.float16) * mask[..., None]
-        return TokenStates(states, mask, tokens)
+from dmesr_core.features.text_encoder import TextEncoder
 
 
 @pytest.fixture
@@ -99,9 +51,9 @@ def test_every_item_gets_its_own_features(catalogue, tmp_path):
     hashes = {k: zlib.crc32(catalogue.pictures[k - 1].read_bytes()) for k in (1, 2, 6)}
     descriptions = {k: f"{settings.picture_prompt}{number}" for k, number in hashes.items()}
     for k in range(1, 7):
-        np.testing.assert_array_equal(got.coarse_text[k], vector(got.descriptions_text[k]))
+        np.testing.assert_array_equal(got.coarse_text[k], fake_vector(got.descriptions_text[k]))
         assert got.descriptions_picture[k] == descriptions.get(k, got.descriptions_text[k])
-        np.testing.assert_array_equal(got.coarse_picture[k], vector(got.descriptions_picture[k]))
+        np.testing.assert_array_equal(got.coarse_picture[k], fake_vector(got.descriptions_picture[k]))
         n = len(got.tokens[k])
         assert got.tokens[k] == ["[CLS]", *words[k - 1].split(), "[SEP]"]
         assert got.fine_mask[k].tolist() == [True] * n + [False] * (got.fine.shape[1] - n)
@@ -123,8 +75,8 @@ def test_the_report_names_items_with_fallbacks(catalogue, tmp_path):
     counts = {name: got[name] for name in ("no_picture", "broken_picture", "text_cut", "empty_description", "items")}
     assert counts == {"no_picture": 1, "broken_picture": 2, "text_cut": 1, "empty_description": 0, "items": 6}
     assert got["seconds"] > 0
-    assert got["fine_at_limit"] == 0
-    assert run(catalogue, FeatureStore(tmp_path / "store"), max_tokens=4).report["fine_at_limit"] == 5
+    assert got["fine_cut"] == 0
+    assert run(catalogue, FeatureStore(tmp_path / "store"), max_tokens=4).report["fine_cut"] == 1  # of 2 to 6 tokens
 
 
 def test_equal_content_is_computed_once_and_never_again(catalogue, tmp_path):
@@ -181,7 +133,7 @@ def test_permuted_items_get_permuted_features(catalogue, tmp_path):
 
 
 def test_an_interrupted_extraction_continues(catalogue, tmp_path, monkeypatch):
-    monkeypatch.setattr(extract, "SHARD", 2)
+    monkeypatch.setattr(stored_results, "SHARD", 2)
     folder, mllm = tmp_path / "store", FakeMLLM()
     mllm.dies_after = 3  # in the second of three shards of texts
     with pytest.raises(KeyboardInterrupt):
