@@ -42,8 +42,8 @@ class TextEncoder:
     """A text encoder that gives one vector for each token of a text. `TextEncoder.load` finds its files.
 
     Any model that `AutoModel` loads and that reads text alone; of an encoder-decoder (T5, BART) the encoder is used,
-    of a model for pictures and texts (CLIP) its part for texts. Weights are loaded on first use, as float32. Attributes: `folder`, `name`, `device`, `width` (of a token state),
-    `fingerprint` (hash of its files).
+    of a model for pictures and texts (CLIP) its part for texts. Weights are loaded on first use, as float32.
+    Attributes: `folder`, `name`, `device`, `width` (of a token state), `fingerprint` (hash of its files).
 
     Example:
         >>> from dmesr_core import TextEncoder
@@ -118,6 +118,8 @@ class TextEncoder:
         if model.config.is_encoder_decoder:
             model = model.get_encoder()
         model = getattr(model, "text_model", model)  # of CLIP and its like
+        if model.main_input_name != "input_ids":
+            raise SettingsError(f"{self._where}: it reads {model.main_input_name}, not texts: choose a text encoder")
         return tokenizer, model.to(self.device).eval()
 
     @property

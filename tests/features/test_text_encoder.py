@@ -167,7 +167,7 @@ def test_encoders_that_cannot_be_used_say_what_they_lack(tmp_path):
     sees = make_text_encoder("bert", tmp_path / "sees")
     sizes = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2}
     transformers.ViTModel(transformers.ViTConfig(**sizes, image_size=16, patch_size=8)).save_pretrained(sees)
-    with pytest.raises(SettingsError, match="text encoder .*sees: it cannot read text alone: .*input_ids"):
+    with pytest.raises(SettingsError, match="text encoder .*sees: it reads pixel_values, not texts"):
         TextEncoder.load(sees, device="cpu").check()
     unpadded = make_text_encoder("bert", tmp_path / "unpadded", pads=False)
     for file in ("tokenizer_config.json", "special_tokens_map.json"):
