@@ -47,6 +47,8 @@ class Request:
         """
         if not isinstance(self.picture, Image.Image):
             return open_picture(str(self.picture), max_side)
+        if 0 in self.picture.size:
+            raise DataError("the picture has no pixels")
         try:
             return bounded_rgb(self.picture, max_side)
         except Exception as error:  # its file may be read only now, and Pillow raises many types

@@ -45,9 +45,14 @@ def find_model(name: str | Path, known: tuple[str, ...] = ()) -> Path:
         return folder
     if folder.exists():
         raise SettingsError(f"model {name}: this is a file; give the folder that holds config.json and the weights")
+    meant = _meant(name, known)
+    if meant and not re.search(r"[/\\]", name):  # names on the hub have an owner
+        raise SettingsError(
+            f'model {name}: there is no such model; did you mean "{meant}"? (A folder of this name is written ./{name})'
+        )
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) or name.startswith("."):
         raise SettingsError(f"model {name}: {_no_folder(name)}, and it is not a hub name like 'owner/model'")
-    return _from_hub(name, known)
+    return _from_hub(name, meant)
 
 
 def _no_folder(name: str) -> str:
@@ -64,7 +69,7 @@ def _meant(name: str, known: tuple[str, ...]) -> str:
     return by_spelling[near[0]] if near else ""
 
 
-def _from_hub(name: str, known: tuple[str, ...]) -> Path:
+def _from_hub(name: str, meant: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
@@ -75,10 +80,7 @@ def _from_hub(name: str, known: tuple[str, ...]) -> Path:
         return folder
     except (LocalEntryNotFoundError, DataError):
         pass  # not in the local cache, or incomplete
-    meant = f'; did you mean "{_meant(name, known)}"?' if _meant(name, known) else ""
-    if meant and "/" not in name:  # nothing that the hub could know
-        raise SettingsError(f"model {name}: there is no such model{meant} (a folder of this name is written ./{name})")
-    cause = _no_folder(name) + meant  # what is said first is the likely cause
+    cause = _no_folder(name) + (f'; did you mean "{meant}"?' if meant else "")  # the likely cause is said first
     try:
         folder = Path(snapshot_download(name, **wanted))
     except GatedRepoError:

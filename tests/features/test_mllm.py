@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import textwrap
 
 import numpy as np
 import pytest
@@ -137,15 +138,6 @@ def test_weights_are_loaded_on_first_use_and_released(folders, monkeypatch):
     assert len(read) == 2
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("batch_size", 0), ("batch_size", 2.5), ("max_new_tokens", 0), ("dtype", "int8"), ("device", "x"), ("name", "")],
-)
-def test_wrong_settings_are_refused(name, value):
-    with pytest.raises(SettingsError, match=name):
-        MLLMSettings(**{"name": "x", name: value})
-
-
 def test_tiny_is_the_model_that_comes_with_the_package():
     assert MLLM.load("tiny").folder == checkpoint_folder()
     settings = MLLMSettings("tiny", max_new_tokens=5)
@@ -153,6 +145,52 @@ def test_tiny_is_the_model_that_comes_with_the_package():
     assert MLLM.load("tiny").fingerprint == MLLM.load(checkpoint_folder()).fingerprint
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"texts": "red teapot"}, "texts must be a list with one entry per item, got one str"),
+        ({"pictures": "a.png"}, "pictures must be a list"),
+        ({"pictures": Image.new("RGB", (4, 4))}, "pictures must be a list"),
+        ({"texts": ["a", None]}, "texts: entry 1 is of the type NoneType"),
+        ({"pictures": [np.zeros((4, 4, 3))]}, "pictures: entry 0 is of the type ndarray"),
+    ],
+)
+def test_other_input_than_lists_is_refused(folders, given, message):
+    with pytest.raises((SettingsError, DataError), match=message):
+        load_on_cpu(folders["llava"]).embed(**{"pictures": None, "texts": None, "prompt": "", **given})
+
+
+def test_the_key_knows_the_number_type_that_is_used(folders, monkeypatch):
+    """Not the one that was asked for: that may be none."""
+    float32 = load_on_cpu(folders["llava"])
+    assert float32.fingerprint == load_on_cpu(folders["llava"], dtype="float32").fingerprint
+    half = load_on_cpu(folders["llava"], dtype="float16").fingerprint
+    assert half != float32.fingerprint
+    monkeypatch.setattr("dmesr_core.features.mllm.best_dtype", lambda device: torch.float16)
+    assert load_on_cpu(folders["llava"]).fingerprint == half
+
+
+def test_it_is_shown_in_one_line():
+    assert repr(MLLM.load(MLLMSettings("tiny", device="cpu"))) == "<MLLM 'tiny' on cpu, float32>"
+    with pytest.raises(SettingsError, match="takes a name, a folder or MLLMSettings, got int"):
+        MLLM.load(3)
+
+
 def test_nothing_heavy_is_imported_early():
-    code = "import sys, dmesr_core.features.mllm, dmesr_core.features.extract; sys.exit('transformers' in sys.modules)"
+    """Neither transformers, nor the code that trains the tiny MLLM, nor the drawing of its pictures."""
+    code = """
+        import sys, dmesr_core.features.mllm, dmesr_core.features.extract
+        from dmesr_core.features.tiny_mllm import checkpoint_folder
+        from dmesr_core import MLLM, extract_features
+        tiny = "dmesr_core.features.tiny_mllm."
+        heavy = ["transformers", "tokenizers", "huggingface_hub", "sklearn", "matplotlib", "umap", "seaborn",
+                 "dmesr_core.data.bazaar", tiny + "tasks", tiny + "train", tiny + "evaluate", tiny + "build"]
+        print([name for name in heavy if name in sys.modules])
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False, capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_the_folder_of_the_tiny_model_needs_no_library():
+    code = "import sys; from dmesr_core.features.tiny_mllm import checkpoint_folder; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
+import subprocess
+import sys
+import textwrap
 
 import pytest
-from helpers.tiny_models import load_on_cpu
+from helpers.tiny_models import load_on_cpu, make_text_encoder
 from safetensors.torch import load_file, save_file
 
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.features.mllm import MLLM
 from dmesr_core.features.model_files import count_weights, find_model
 from dmesr_core.features.prompts import TEXT_PROMPT
+from dmesr_core.features.text_encoder import TextEncoder
 
 
 def test_missing_and_broken_files_are_named(folders, tmp_path):
@@ -59,6 +64,96 @@ def test_an_unreachable_hub_is_reported(monkeypatch, tmp_path):
     assert tried == [True, False]
     with pytest.raises(SettingsError, match="not a hub name"):
         find_model("a/b/c")
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """No hub, and nothing in its cache."""
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    def unreachable(*_, **__):
+        raise LocalEntryNotFoundError("no")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize("name", ["tinny", "Tiny", "tiny ", "tny", "tiny_", "TINY"])
+def test_a_misspelled_name_is_said_first(name):
+    with pytest.raises(SettingsError, match=f"model {name}: there is no such model") as error:
+        MLLM.load(name)
+    assert 'did you mean "tiny"?' in str(error.value)
+    assert "hub" not in str(error.value)
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize("name", ["all-MiniLM-L6-v2", "all-minilm-l6-v2"])
+def test_a_text_encoder_without_its_owner_is_recognised(name):
+    with pytest.raises(SettingsError, match='did you mean "sentence-transformers/all-MiniLM-L6-v2"'):
+        TextEncoder.load(name)
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize("name", ["smolvlm", "owner/model", "models/smolvlm", "bert-base-uncased", "owner/tiny"])
+def test_another_name_is_first_a_folder_and_then_one_of_the_hub(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    with pytest.raises(SettingsError) as error:
+        MLLM.load(name)
+    message = str(error.value)
+    folder, missing = ("models", "smolvlm") if name.startswith("models") else ("", name.split("/")[0])
+    assert f"model {name}: there is no such folder ({tmp_path / folder} has no {missing})" in message
+    assert message.index("no such folder") < message.index("hub")
+    assert "did you mean" not in message
+
+
+@pytest.mark.parametrize("name", ["./tiny", "/nowhere/model", "~/nowhere", "a/b/c", "models\\smolvlm", "../x"])
+def test_what_can_only_be_a_path_is_not_looked_up_on_the_hub(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", None)
+    with pytest.raises(SettingsError, match="there is no such folder .* has no .*it is not a hub name"):
+        MLLM.load(name)
+
+
+def test_a_file_is_not_a_model(tmp_path):
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(b"")
+    with pytest.raises(SettingsError, match="this is a file; give the folder"):
+        MLLM.load(file)
+
+
+MISFIT = """
+    import sys
+    from dmesr_core.errors import SettingsError
+    from dmesr_core.features.mllm import MLLM
+    from dmesr_core.features.text_encoder import TextEncoder
+    try:
+        (MLLM.load(sys.argv[2]).check if sys.argv[1] == "mllm" else TextEncoder.load(sys.argv[2]).check)()
+    except SettingsError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("what", ["mllm", "encoder"])
+def test_a_torchvision_that_does_not_fit_torch_is_said(what, tmp_path, folders):
+    """As it fails where its extension was built for another torch."""
+    package = tmp_path / "site" / "torchvision"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text('raise RuntimeError("operator torchvision::nms does not exist")')
+    info = tmp_path / "site" / "torchvision-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: torchvision\nVersion: 0.1.0\n")
+    folder = folders["llava"] if what == "mllm" else make_text_encoder("clip_text", tmp_path / "encoder")
+    path = os.pathsep.join([str(tmp_path / "site"), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(MISFIT), what, str(folder)],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    if what == "mllm" or done.stdout:  # a text encoder may do without it
+        assert "torchvision 0.1.0 and torch" in done.stdout
+        assert "do not fit together (operator torchvision::nms does not exist)" in done.stdout
+        assert "pip list" in done.stdout
 
 
 def test_a_complete_local_copy_needs_no_network(monkeypatch, folders):

@@ -154,6 +154,15 @@ def test_unusable_folders_are_reported(tmp_path):
         FeatureStore(file / "below").write(some_records(1))
 
 
+def test_whether_the_folder_can_be_written_is_known_before(tmp_path):
+    FeatureStore(tmp_path / "new" / "folder").check_writable()
+    assert list((tmp_path / "new" / "folder").iterdir()) == []
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file" / "below", "/proc/nowhere"):
+        with pytest.raises(DataError, match=r"nothing can be written there .*DMESR_CACHE"):
+            FeatureStore(folder).check_writable()
+
+
 WRITER = """
     import sys
     import numpy as np
