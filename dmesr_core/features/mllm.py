@@ -52,12 +52,15 @@ class MLLM:
     item's vector), `fingerprint` (hash of all that changes the output, but the prompts).
 
     Example:
-        >>> from dmesr_core import MLLM
+        >>> from dmesr_core import MLLM, load_dataset
+        >>> catalogue = load_dataset("bazaar", profile="smoke").catalogue
         >>> model = MLLM.load("tiny")
         >>> model.width
         128
-        >>> model.describe(None, ["Red teapot by Fucon"], "Summarise this product text: ")
-        ['']
+        >>> model.describe([catalogue.pictures[0]], None, "Describe the product in the picture.")
+        ['a purple plain chair, high']
+        >>> model.describe(None, [catalogue.words(1)], "Summarise this product text: ")
+        ['a small linen chair for gifts']
     """
 
     def __init__(self, folder: Path, settings: MLLMSettings):
@@ -150,6 +153,14 @@ class MLLM:
             SettingsError: the model has no chat template or needs what is not installed; it refuses even plain input;
                 memory or positions run out.
             DataError: broken model files, lists of different length, or an input with states that are not finite.
+
+        Example:
+            >>> from dmesr_core import MLLM, load_dataset
+            >>> catalogue = load_dataset("bazaar", profile="smoke").catalogue
+            >>> model = MLLM.load("tiny")
+            >>> found = model.embed([catalogue.pictures[0], None], None, model.settings.picture_prompt)
+            >>> found.vectors.shape, found.issues
+            ((2, 128), [(1, 'no picture')])
         """
         requests = make_requests(self.prompter, pictures, texts, prompt, fallback_messages)
         unique = list({id(request): request for request in requests}.values())

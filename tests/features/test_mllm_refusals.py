@@ -207,9 +207,7 @@ def test_no_warning_on_pictures_leaves_and_only_their_item_is_concerned(folders,
     Image.new("P", (40, 40)).save(palette, transparency=bytes([0, 128, 255]))
     given = [*make_pictures(tmp_path / "more", 2), bomb, palette, tmp_path / "gone.png"]
     catalogue = Catalogue(tuple("abcde"), tuple("ABCDE"), ("",) * 5, tuple(given))
-    got = extract_features(
-        catalogue, load_on_cpu(folders["llava"]), FakeEncoder(), tmp_path / "store", progress=False
-    )
+    got = extract_features(catalogue, load_on_cpu(folders["llava"]), FakeEncoder(), tmp_path / "store", progress=False)
     assert {item for item, _, _ in got.report["fallbacks"]} == {"c", "e"}
     assert not [str(w.message) for w in recwarn if "PIL" in str(w.filename)]
 

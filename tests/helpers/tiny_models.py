@@ -210,9 +210,9 @@ def make_text_encoder(family: str, folder: Path, pads: bool = True, marks: bool 
     if marks:
         tokenizer.post_processor = processors.TemplateProcessing("<s> $A </s>", None, [("<s>", 0), ("</s>", 2)])
     more = {"pad_token": "<pad>"} if pads else {}
-    t.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", **more
-    ).save_pretrained(folder)
+    t.PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", **more).save_pretrained(
+        folder
+    )
     kind, config, special = _ENCODERS[family]
     sizes = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
     usual = {"vocab_size": len(vocabulary), "initializer_range": 0.5, "bos_token_id": 0, "eos_token_id": 2}
