@@ -72,12 +72,8 @@ def extract_features(
         >>> features.coarse_text.shape, len(features), features.report["broken_picture"]
         ((3, 128), 2, 0)
     """
-    _check_catalogue(catalogue)
+    _check_arguments(catalogue, max_tokens)
     mllm, encoder, store = _loaded(mllm, encoder, store)
-    if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 2:
-        raise SettingsError(
-            f"max_tokens must be at least 2 (the marks of beginning and end) and an integer, got {max_tokens!r}"
-        )
     began = time.perf_counter()
     words = [catalogue.words(k) for k in range(1, len(catalogue) + 1)]
     results = StoredResults(store, catalogue.ids, progress)
@@ -91,21 +87,20 @@ def extract_features(
     issues = list_issues(catalogue.ids, {"picture": picture.reasons, "text": text.reasons})
     report = {"items": len(catalogue), **results.counts(), **issues, "fine_cut": int(cut.sum())}
     report["seconds"] = time.perf_counter() - began
-    made_by = {
-        "mllm": mllm.fingerprint, "picture_prompt": mllm.settings.picture_prompt,
-        "text_prompt": mllm.settings.text_prompt, "encoder": encoder.fingerprint,
-    }  # fmt: skip
     _warn(report, mllm, encoder, [catalogue.ids[k - 1] for k in np.flatnonzero(cut)], max(map(len, tokens)), words)
-    return Features(
-        picture.vectors, text.vectors, fine, mask, picture.descriptions, text.descriptions, tokens, report,
-        catalogue.names, made_by,
-    )  # fmt: skip
+    descriptions = picture.descriptions, text.descriptions
+    made_by = _made_by(mllm, encoder)
+    return Features(picture.vectors, text.vectors, fine, mask, *descriptions, tokens, report, catalogue.names, made_by)
 
 
 # ---- before and after the work
 
 
-def _check_catalogue(catalogue: object) -> None:
+def _check_arguments(catalogue: object, max_tokens: object) -> None:
+    if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 2:
+        raise SettingsError(
+            f"max_tokens must be at least 2 (the marks of beginning and end) and an integer, got {max_tokens!r}"
+        )
     if isinstance(catalogue, Catalogue):
         return
     found = type(catalogue).__name__
@@ -152,6 +147,12 @@ def _check_before(
         encoder.check(max_tokens)
     if coarse:
         mllm.check(pictures=results.is_missing(picture))
+
+
+def _made_by(mllm: MLLM, encoder: TextEncoder) -> dict[str, str]:
+    s = mllm.settings
+    prompts = {"picture_prompt": s.picture_prompt, "text_prompt": s.text_prompt}
+    return {"mllm": mllm.fingerprint, **prompts, "encoder": encoder.fingerprint}
 
 
 def _warn(report: dict, mllm: MLLM, encoder: TextEncoder, fine_cut: list[str], longest: int, words: list[str]) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers.small_material import N, make_material
+from IPython.core.formatters import HTMLFormatter
 
 from dmesr_core import files
 from dmesr_core.data.item_names import ItemNames
@@ -184,11 +185,12 @@ def test_the_array_file_is_one_of_safetensors(saved):
 
 
 def test_a_notebook_shows_three_items_and_escapes_their_texts():
-    shown = whole()._repr_html_()
+    show = HTMLFormatter()
+    shown = show(whole())
     assert shown.count("<tr>") == 4
     assert "a &lt;b&gt;a&lt;/b&gt;" in shown and "<b>" not in shown
     assert f"and {N - 3} more" in shown
-    few = whole().matching(ItemNames(("b",), ("<i>",)))._repr_html_()
+    few = show(whole().matching(ItemNames(("b",), ("<i>",))))
     assert few.count("<tr>") == 2 and "&lt;i&gt;" in few and "more" not in few
-    assert "<td>1</td>" in make_material().features._repr_html_()
+    assert "<td>1</td>" in show(make_material().features)
     assert len(repr(whole())) < 100

@@ -145,21 +145,6 @@ def test_tiny_is_the_model_that_comes_with_the_package():
     assert MLLM.load("tiny").fingerprint == MLLM.load(checkpoint_folder()).fingerprint
 
 
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"texts": "red teapot"}, "texts must be a list with one entry per item, got one str"),
-        ({"pictures": "a.png"}, "pictures must be a list"),
-        ({"pictures": Image.new("RGB", (4, 4))}, "pictures must be a list"),
-        ({"texts": ["a", None]}, "texts: entry 1 is of the type NoneType"),
-        ({"pictures": [np.zeros((4, 4, 3))]}, "pictures: entry 0 is of the type ndarray"),
-    ],
-)
-def test_other_input_than_lists_is_refused(folders, given, message):
-    with pytest.raises((SettingsError, DataError), match=message):
-        load_on_cpu(folders["llava"]).embed(**{"pictures": None, "texts": None, "prompt": "", **given})
-
-
 def test_the_key_knows_the_number_type_that_is_used(folders, monkeypatch):
     """Not the one that was asked for: that may be none."""
     float32 = load_on_cpu(folders["llava"])

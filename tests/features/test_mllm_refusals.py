@@ -212,14 +212,6 @@ def test_no_warning_on_pictures_leaves_and_only_their_item_is_concerned(folders,
     assert not [str(w.message) for w in recwarn if "PIL" in str(w.filename)]
 
 
-def test_a_pillow_picture_that_cannot_be_read_is_a_broken_one(folders, pictures, tmp_path):
-    half = tmp_path / "half.png"
-    half.write_bytes(pictures[0].read_bytes()[:600])
-    with Image.open(half) as lazy:
-        got = load_on_cpu(folders["llava"]).embed([lazy, Image.new("RGB", (0, 5)), pictures[1]], None, PICTURE_PROMPT)
-    assert [i for i, reason in got.issues if reason.startswith("broken picture")] == [0, 1]
-
-
 def test_memory_that_runs_out_for_plain_input_is_said_before_the_work(folders, monkeypatch):
     def tight(*_):
         raise torch.OutOfMemoryError("no")
