@@ -74,8 +74,7 @@ def extract_features(
     """
     _check_arguments(catalogue, max_tokens)
     mllm, encoder, store = _loaded(mllm, encoder, store)
-    began = time.perf_counter()
-    words = [catalogue.words(k) for k in range(1, len(catalogue) + 1)]
+    words, began = [catalogue.words(k) for k in range(1, len(catalogue) + 1)], time.perf_counter()
     results = StoredResults(store, catalogue.ids, progress)
     text_work = _text_work(mllm, words)
     picture_work, unusable = _picture_work(mllm, words, catalogue.pictures)
@@ -88,9 +87,8 @@ def extract_features(
     report = {"items": len(catalogue), **results.counts(), **issues, "fine_cut": int(cut.sum())}
     report["seconds"] = time.perf_counter() - began
     _warn(report, mllm, encoder, [catalogue.ids[k - 1] for k in np.flatnonzero(cut)], max(map(len, tokens)), words)
-    descriptions = picture.descriptions, text.descriptions
-    made_by = _made_by(mllm, encoder)
-    return Features(picture.vectors, text.vectors, fine, mask, *descriptions, tokens, report, catalogue.names, made_by)
+    told, made_by = (picture.descriptions, text.descriptions), _made_by(mllm, encoder)
+    return Features(picture.vectors, text.vectors, fine, mask, *told, tokens, report, catalogue.names, made_by)
 
 
 # ---- before and after the work

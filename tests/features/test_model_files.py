@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
-import os
 import shutil
-import subprocess
 import sys
-import textwrap
 
 import pytest
-from helpers.tiny_models import load_on_cpu, make_text_encoder
+from helpers.tiny_models import load_on_cpu
 from safetensors.torch import load_file, save_file
 
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.features.mllm import MLLM
-from dmesr_core.features.model_files import count_weights, find_model
+from dmesr_core.features.model_files import count_weights, find_model, loading
 from dmesr_core.features.prompts import TEXT_PROMPT
 from dmesr_core.features.text_encoder import TextEncoder
 
@@ -122,38 +120,43 @@ def test_a_file_is_not_a_model(tmp_path):
         MLLM.load(file)
 
 
-MISFIT = """
-    import sys
-    from dmesr_core.errors import SettingsError
-    from dmesr_core.features.mllm import MLLM
-    from dmesr_core.features.text_encoder import TextEncoder
-    try:
-        (MLLM.load(sys.argv[2]).check if sys.argv[1] == "mllm" else TextEncoder.load(sys.argv[2]).check)()
-    except SettingsError as error:
-        print(error)
-"""
-
-
-@pytest.mark.parametrize("what", ["mllm", "encoder"])
-def test_a_torchvision_that_does_not_fit_torch_is_said(what, tmp_path, folders):
-    """As it fails where its extension was built for another torch."""
-    package = tmp_path / "site" / "torchvision"
-    package.mkdir(parents=True)
+@pytest.fixture
+def misfit(tmp_path, monkeypatch):
+    """A torchvision whose extension was built for another torch."""
+    package, info = tmp_path / "site" / "torchvision", tmp_path / "site" / "torchvision-0.1.0.dist-info"
+    for folder in (package, info):
+        folder.mkdir(parents=True)
     (package / "__init__.py").write_text('raise RuntimeError("operator torchvision::nms does not exist")')
-    info = tmp_path / "site" / "torchvision-0.1.0.dist-info"
-    info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: torchvision\nVersion: 0.1.0\n")
-    folder = folders["llava"] if what == "mllm" else make_text_encoder("clip_text", tmp_path / "encoder")
-    path = os.pathsep.join([str(tmp_path / "site"), *sys.path])
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(MISFIT), what, str(folder)],
-        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    if what == "mllm" or done.stdout:  # a text encoder may do without it
-        assert "torchvision 0.1.0 and torch" in done.stdout
-        assert "do not fit together (operator torchvision::nms does not exist)" in done.stdout
-        assert "pip list" in done.stdout
+    monkeypatch.syspath_prepend(package.parent)
+    monkeypatch.delitem(sys.modules, "torchvision", raising=False)
+
+
+@pytest.mark.usefixtures("misfit")
+def test_a_torchvision_that_does_not_fit_torch_is_said():
+    message = r"model x: cannot be loaded: torchvision 0\.1\.0 and torch \d.* do not fit together .operator torchvision"
+    with pytest.raises(SettingsError, match=message + ".*`pip list`.*pip uninstall torchvision"):
+        with loading("model x: cannot be loaded"):
+            raise ModuleNotFoundError(
+                "Could not import module 'CLIPProcessor'. Are its requirements defined?"
+            )
+    with pytest.raises(DataError, match="^other: a file is broken$"), loading("other"):
+        raise DataError("other: a file is broken")
+
+
+@pytest.mark.usefixtures("misfit")
+def test_a_processor_whose_torchvision_does_not_fit_says_so(folders, tmp_path):
+    folder = shutil.copytree(folders["qwen2_vl"], tmp_path / "qwen")
+    file = folder / "processor_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "processor_class": "Qwen2VLProcessor"}))
+    with pytest.raises(SettingsError, match="its processor cannot be loaded: torchvision .* do not fit together"):
+        load_on_cpu(folder).check()
+
+
+def test_a_missing_package_is_named():
+    with pytest.raises(SettingsError, match="model x: it needs another package: No module named 'sentencepiece'"):
+        with loading("model x"):
+            raise ModuleNotFoundError("No module named 'sentencepiece'")
 
 
 def test_a_complete_local_copy_needs_no_network(monkeypatch, folders):
