@@ -26,6 +26,7 @@ from dmesr_core.features.tiny_mllm import FAMILIAR, checkpoint_folder, known_wor
 from dmesr_core.files import cache_dir
 
 _FILE = "<file>"  # replaces the path in a stored reason: the same bytes may later lie elsewhere
+_SAMPLE = 1000  # texts that are looked at for whether the tiny MLLM knows their words
 _log = logging.getLogger(__name__)
 
 
@@ -156,7 +157,8 @@ def _made_by(mllm: MLLM, encoder: TextEncoder) -> dict[str, str]:
 def _warn(report: dict, mllm: MLLM, encoder: TextEncoder, fine_cut: list[str], longest: int, words: list[str]) -> None:
     text_limit = f"{mllm.text_limit:,} tokens for {mllm.name}" if report["text_cut"] else ""
     warn_of_losses(report, text_limit, f"{longest} tokens for the text encoder {encoder.name}", fine_cut)
-    known = known_words(words) if mllm.folder == checkpoint_folder() else None
+    some = words[:: -(-len(words) // _SAMPLE)]
+    known = known_words(some) if mllm.folder == checkpoint_folder() else None
     if known is not None and known < FAMILIAR:
         _log.warning(
             "the tiny MLLM has only ever seen drawn products of the Bazaar (it knows %.0f%% of the words of these "

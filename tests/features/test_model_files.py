@@ -137,9 +137,7 @@ def test_a_torchvision_that_does_not_fit_torch_is_said():
     message = r"model x: cannot be loaded: torchvision 0\.1\.0 and torch \d.* do not fit together .operator torchvision"
     with pytest.raises(SettingsError, match=message + ".*`pip list`.*pip uninstall torchvision"):
         with loading("model x: cannot be loaded"):
-            raise ModuleNotFoundError(
-                "Could not import module 'CLIPProcessor'. Are its requirements defined?"
-            )
+            raise ModuleNotFoundError("Could not import module 'CLIPProcessor'. Are its requirements defined?")
     with pytest.raises(DataError, match="^other: a file is broken$"), loading("other"):
         raise DataError("other: a file is broken")
 

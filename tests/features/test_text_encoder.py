@@ -116,7 +116,7 @@ def test_texts_are_cut_to_the_positions_of_the_model(folder):
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "mpnet", "gpt2", "bart", "t5", "clip_text"])
 @pytest.mark.parametrize("pads", [True, False])
-def test_families_read_as_much_as_they_can_and_cuts_are_known(family, pads, tmp_path):
+def test_families_read_as_much_as_they_can_and_cuts_are_known(family, pads, tmp_path, monkeypatch):
     """The reference is the plain model (of an encoder-decoder its encoder), one text at a time."""
     encoder = TextEncoder.load(make_text_encoder(family, tmp_path, pads), device="cpu")
     encoder.check(500)
@@ -126,7 +126,11 @@ def test_families_read_as_much_as_they_can_and_cuts_are_known(family, pads, tmp_
     assert got.mask.sum(1).tolist() == [min(102, readable), 4, 2, 32, min(33, readable)]
     assert got.cut.tolist() == ([False] * 5 if family == "t5" else [True, False, False, False, True])
     assert encoder.limit(500) == readable
+    assert encoder.limit(9) == 9
     tokenizer, model = encoder.parts
+    monkeypatch.setattr(tokenizer, "model_max_length", 16)
+    assert encoder.limit(500) == 16
+    monkeypatch.undo()
     for i, text in enumerate(texts):
         ids = tokenizer(text, truncation=True, max_length=readable, return_tensors="pt")["input_ids"]
         with torch.no_grad():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,6 +25,6 @@ def known_words(texts: Iterable[str]) -> float | None:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(checkpoint_folder() / "tokenizer.json"))
-    words = [word for text in texts for word in re.findall(r"[^\W\d_]+", text)]
-    tokens = tokenizer.encode_batch([f" {word}" for word in words], add_special_tokens=False)
-    return sum(len(of_word.ids) == 1 for of_word in tokens) / len(words) if words else None
+    words = Counter(word for text in texts for word in re.findall(r"[^\W\d_]+", text))
+    known = [n for word, n in words.items() if len(tokenizer.encode(f" {word}", add_special_tokens=False).ids) == 1]
+    return sum(known) / words.total() if words else None
