@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 
 from dmesr_core.errors import SettingsError
 
+_FULL = re.compile("out of memory|not enough memory|can't allocate memory|ALLOC_FAILED", re.IGNORECASE)
 DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -35,6 +38,13 @@ def check_device_name(name: str | None) -> None:
         known = False
     if not known:
         raise SettingsError(f"unknown device {name!r}: choose cpu, cuda, cuda:1, mps, or None")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out; some devices and libraries say so with a plain RuntimeError."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and bool(_FULL.search(str(error)))
 
 
 def best_dtype(device: torch.device) -> torch.dtype:

@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 
 from dmesr_core.errors import DataError, SettingsError
-from dmesr_core.features.devices import best_dtype, choose_device
+from dmesr_core.features.devices import best_dtype, choose_device, is_out_of_memory
 from dmesr_core.features.generation import continue_greedily, load_decoder
 from dmesr_core.features.mllm_requests import Picture, Request, make_requests
 from dmesr_core.features.mllm_settings import MLLMSettings
@@ -262,17 +262,16 @@ class MLLM:
         """As `_process`, for one batch; it is split in halves until it fits into memory."""
         try:
             tokens, vectors = self._run(inputs, self.settings.max_new_tokens)
-        except torch.OutOfMemoryError:
-            if len(batch) == 1:
-                raise self._no_room() from None
-            size = (len(batch) + 1) // 2
-            self._batch_size = min(self._batch_size, size)
         except (DataError, SettingsError):  # of loading the weights
             raise
         except Exception as error:  # of the model: many types
+            full = is_out_of_memory(error)
+            if len(batch) == 1 and full:
+                raise self._no_room() from None
             if len(batch) == 1:
                 return self._refuse(batch[0], "the model", error)
-            size = 1
+            size = (len(batch) + 1) // 2 if full else 1
+            self._batch_size = min(self._batch_size, size) if full else self._batch_size
         else:
             for i, request in enumerate(batch):
                 if not np.isfinite(vectors[i]).all():
@@ -314,11 +313,11 @@ class MLLM:
             return
         try:
             vectors = self._run(inputs, max_new_tokens=1)[1]
-        except torch.OutOfMemoryError:
-            raise self._no_room() from None
         except (DataError, SettingsError):
             raise
         except Exception as error:
+            if is_out_of_memory(error):
+                raise self._no_room() from None
             what = "a plain grey picture" if with_picture else "plain words without a picture"
             raise SettingsError(f"model {self.name}: it cannot be run on {what}: {one_line(error)}") from error
         if not np.isfinite(vectors).all():

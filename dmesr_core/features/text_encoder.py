@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from dmesr_core.errors import DataError, SettingsError
-from dmesr_core.features.devices import choose_device
+from dmesr_core.features.devices import choose_device, is_out_of_memory
 from dmesr_core.features.model_files import content_hash, find_model, fingerprint, loading, set_pad_token
 from dmesr_core.features.reasons import ItemError, one_line
 
@@ -218,9 +218,9 @@ class TextEncoder:
         batch = tokenizer.pad({"input_ids": ids}, padding_side="right", return_tensors="pt")
         try:
             output = model(**batch.to(self.device))
-        except torch.OutOfMemoryError:
-            raise SettingsError(f"{self._where}: memory runs out on {self.device}; lower max_tokens") from None
         except Exception as error:  # of the model: many types
+            if is_out_of_memory(error):
+                raise SettingsError(f"{self._where}: memory runs out on {self.device}; lower max_tokens") from None
             raise SettingsError(f"{self._where}: it cannot read text alone: {one_line(error)}") from error
         states = getattr(output, "last_hidden_state", None)
         wanted = (*batch["input_ids"].shape, self.width)

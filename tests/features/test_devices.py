@@ -30,6 +30,22 @@ def test_unknown_names_are_refused(name):
         devices.choose_device(name)
 
 
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [
+        (torch.OutOfMemoryError("no"), True),
+        (MemoryError(), True),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"), True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"), True),
+        (RuntimeError("expected scalar type Half"), False),
+        (ValueError("out of memory of man"), False),
+    ],
+)
+def test_memory_that_runs_out_is_recognised(error, full):
+    assert devices.is_out_of_memory(error) == full
+
+
 def test_the_best_device_and_its_number_type(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)

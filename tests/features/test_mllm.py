@@ -94,14 +94,15 @@ def test_nothing_to_do_and_uneven_lists(folders, pictures):
         mllm.embed(pictures, ["a", "b"], PICTURE_PROMPT)
 
 
-def test_memory_runs_out_and_batches_shrink(folders, pictures, monkeypatch):
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("no"), RuntimeError("MPS backend out of memory (0 GB)")])
+def test_memory_runs_out_and_batches_shrink(folders, pictures, monkeypatch, error):
     sizes = []
     original = generation.continue_greedily
 
     def tight(model, inputs, limit):
         sizes.append(len(inputs["input_ids"]))
         if sizes[-1] > room:
-            raise torch.OutOfMemoryError("no")
+            raise error
         return original(model, inputs, limit)
 
     expected = load_on_cpu(folders["llava"]).embed(pictures, None, PICTURE_PROMPT)
