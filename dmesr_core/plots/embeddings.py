@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dmesr_core.errors import DataError
-from dmesr_core.plots.style import FAINT, INK, PICTURE, TEXT, drawable, figure
+from dmesr_core.plots.style import FAINT, INK, PICTURE, TEXT, figure, shortened, subplots
 
 
 def umap_layout(picture: np.ndarray, text: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -49,7 +49,7 @@ def umap_panels(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], groups: Seq
         panels: title -> (picture (n, 2), text (n, 2)).
         groups: n names, such as categories; they colour the points and are written where their points are.
     """
-    fig, axes = plt.subplots(1, len(panels), figsize=(4.7 * len(panels), 4.8), squeeze=False)
+    fig, axes = subplots(1, len(panels), figsize=(4.7 * len(panels), 4.8), squeeze=False)
     names = sorted(set(groups)) if groups is not None else []
     palette = plt.get_cmap("turbo")(np.linspace(0.05, 0.95, max(2, len(names))))
     for ax, (title, (picture, text)) in zip(axes[0], panels.items(), strict=True):
@@ -76,4 +76,4 @@ def _name_group(ax: Axes, name: str, picture: np.ndarray, text: np.ndarray, size
         places = [np.median(np.concatenate([picture, text]), axis=0)]
     box = dict(boxstyle="round,pad=0.15", facecolor="white", edgecolor="none", alpha=0.75)
     for place in places:
-        ax.annotate(drawable(name), place, ha="center", va="center", fontsize=7.5, zorder=4, bbox=box)
+        ax.annotate(shortened(name, 24), place, ha="center", va="center", fontsize=7.5, zorder=4, bbox=box)
