@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 NUMBERS_FILE = "DMESR_NUMBERS"  # the file that `finish` writes; below the cache folder if not set
 RECORDS = "DMESR_RECORDS"  # files of the runner's records of the other chapters, separated as in PATH
 
+MAX_SEED = 2**31 - 1  # not every library takes larger ones, and chapters count on from theirs
+
 # Files that this process has read through this module and that are neither code nor settings. `stamps.report_kernel`
 # collects them at the end of a chapter: when one changes, the chapter runs again.
 read_files: set[Path] = set()
@@ -131,20 +133,51 @@ def start(
     cannot set a notebook's parameters, and choose small sizes in this way.
 
     Raises:
-        SettingsError: an unknown profile or data, or a data set without its folder.
+        SettingsError: an unknown profile, or see `check_settings`.
     """
-    from dmesr_core.data.datasets import DATASETS
     from dmesr_core.plots import style
 
     chosen = profiles.get((os.environ.get("DMESR_PROFILE") or profile) if profile == "cpu" else profile)
-    # Chapters look at pictures and texts, and are as large as their profile says.
-    choices = [name for name, spec in DATASETS.items() if spec.has_catalogue and spec.size is None]
-    if data not in choices:
-        raise SettingsError(f"unknown data {data!r}: choose one of {', '.join(choices)}")
-    if DATASETS[data].needs_folder and not (data_dir and Path(data_dir).is_dir()):
-        raise SettingsError(f"data {data!r} needs data_dir, the folder that holds it; got {data_dir!r}")
+    check_settings(data, data_dir, mllm, seed)
     style.apply_style()
-    return Chapter(name, chosen, data, str(data_dir), mllm, int(seed))
+    _show_texts_as_they_are()
+    return Chapter(name, chosen, data, str(data_dir), mllm, seed)
+
+
+def check_settings(data: str, data_dir: str | Path, mllm: str, seed: int) -> None:
+    """Check the settings that all chapters have, beside the profile (see `profiles.get`).
+
+    Raises:
+        SettingsError: unknown data, data without its folder or with one that it does not read, a model that is neither
+            a folder nor a name of the hub, a seed out of range.
+    """
+    if data != "bazaar":
+        from dmesr_core.data.datasets import DATASETS  # here, because it loads torch
+
+        # Chapters look at pictures and texts, and are as large as their profile says.
+        choices = [name for name, spec in DATASETS.items() if spec.has_catalogue and spec.size is None]
+        if data not in choices:
+            raise SettingsError(f"unknown data {data!r}: choose one of {', '.join(choices)}")
+        if not (data_dir and Path(data_dir).is_dir()):
+            raise SettingsError(f"data {data!r} needs data_dir, the folder that holds it; got {str(data_dir)!r}")
+    elif data_dir:
+        raise SettingsError(f"data 'bazaar' is generated and reads no folder: leave out data_dir, {str(data_dir)!r}")
+    # Hub names have an owner; whether there is such a model shows when its files are looked for.
+    if mllm != "tiny" and not (mllm and Path(mllm).is_dir()) and not re.fullmatch(r"\w[\w.-]*/[\w.-]+", mllm):
+        raise SettingsError(
+            f"unknown mllm {mllm!r}: choose 'tiny', a folder that exists, or a name of the hub such as 'owner/model'"
+        )
+    if type(seed) is not int or not 0 <= seed <= MAX_SEED:
+        raise SettingsError(f"seed must be a whole number from 0 to {MAX_SEED:,}, got {seed!r}")
+
+
+def _show_texts_as_they_are() -> None:
+    """No formula in a table of users' texts: MathJax would take what is between dollar signs for one."""
+    import pandas as pd
+
+    pd.set_option("display.html.use_mathjax", False)
+    pd.set_option("styler.html.mathjax", False)
+    pd.set_option("styler.format.escape", "html")
 
 
 def run_records() -> list[dict[str, Any]]:

@@ -206,7 +206,7 @@ def attention_maps(
     for i, (title, weights, tokens) in enumerate(panels):
         ax = axes[i, 0]
         image = draw_heatmap(ax, weights, rows, (), fontsize=8, turned=True, cmap="Blues", vmin=0, vmax=highest)
-        ax.set_xticks(np.arange(len(tokens)) + 0.5, [shortened(t, _NAME) for t in tokens])
+        ax.set_xticks(np.arange(len(tokens)) + 0.5, [shortened(t, 12) for t in tokens])
         ax.set_title(shortened(title, 100), fontsize=9.5)
         ax.spines[["left", "bottom"]].set_visible(True)
         for bold, tick in zip(marked[i] if marked else (), ax.get_xticklabels(), strict=False):

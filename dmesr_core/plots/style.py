@@ -11,7 +11,6 @@ font has becomes a box without a warning. A text that is meant as a formula says
 from __future__ import annotations
 
 import functools
-import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -171,7 +170,8 @@ def subplots(*shape: int, **options: Any) -> tuple[Any, Any]:
 
 def shortened(text: str, most: int) -> str:
     """The text on one line, cut to at most `most` characters."""
-    return (textwrap.wrap(text, most, max_lines=1, placeholder="…") or [""])[0]
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1].rstrip() + "…"
 
 
 def write_plain_numbers(*axes: Axis) -> None:

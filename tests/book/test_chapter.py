@@ -38,6 +38,15 @@ def test_the_environment_chooses_the_profile_only_where_the_notebook_does_not(mo
         ({"data": "beauty"}, "unknown data 'beauty'"),  # no pictures, no texts
         ({"data": "movielens"}, "needs data_dir"),
         ({"data": "movielens", "data_dir": "no/such/folder"}, "got 'no/such/folder'"),
+        ({"data_dir": "."}, "data 'bazaar' is generated and reads no folder: leave out data_dir, '.'"),
+        ({"seed": -1}, "seed must be a whole number from 0 to 2,147,483,647, got -1"),
+        ({"seed": 2**31}, "seed must be .* got 2147483648"),
+        ({"seed": 1.5}, "seed must be .* got 1.5"),
+        ({"seed": True}, "seed must be .* got True"),
+        ({"seed": "3"}, "seed must be .* got '3'"),
+        ({"mllm": "nope"}, "unknown mllm 'nope': .*tiny.* a folder that exists, .* 'owner/model'"),
+        ({"mllm": ""}, "unknown mllm ''"),
+        ({"mllm": "./no/such/model"}, "unknown mllm './no/such/model'"),
     ],
 )
 def test_wrong_settings_are_refused(settings, message):

@@ -20,7 +20,7 @@ COLAB = """# Only in Colab: install the package. Colab's own torch and numpy sta
 import sys
 
 if "google.colab" in sys.modules:
-    %pip install -q git+https://github.com/dmesr/dmesr-book"""
+    %pip install -q 'dmesr-core[plots] @ git+https://github.com/dmesr/dmesr-book'"""
 FIRST, LAST = ["What you will build", "What you need", "The idea in a picture"], ["Summary", "Exercises"]
 EXERCISE = re.compile(r"^(?::{3,}|`{3,})\{exercise(?:-start)?\}.*\n:label: (\S+)", re.MULTILINE)
 SOLUTION = re.compile(r"^(?::{3,}|`{3,})\{solution(?:-start)?\} (\S+)\n:class: dropdown", re.MULTILINE)
@@ -213,4 +213,4 @@ def test_the_pages_say_where_the_book_lives():
     where = "https://github.com/dmesr/dmesr-book"
     for name in ("_config.yml", "pyproject.toml", "README.md", "CONTRIBUTING.md", "CITATION.cff"):
         assert where in (ROOT / name).read_text(encoding="utf-8"), name
-    assert COLAB.splitlines()[-1].endswith(f"git+{where}")
+    assert COLAB.splitlines()[-1].endswith(f"git+{where}'")

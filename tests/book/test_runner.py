@@ -12,7 +12,7 @@ from helpers.mini_book import FINISH, book, code, notebook, runs_last
 
 from dmesr_core.book import runner, stamps
 from dmesr_core.book.runner import RunSettings, run_book
-from dmesr_core.errors import BookError, SettingsError
+from dmesr_core.errors import BookError, DataError, SettingsError
 
 
 @pytest.fixture(autouse=True)
@@ -165,14 +165,35 @@ def test_everything_is_checked_before_anything_runs(tmp_path):
     assert not (tmp_path / "_build").exists()
 
 
+def test_the_model_is_looked_for_before_anything_runs(tmp_path):
+    root = book(tmp_path / "book", c=notebook(FINISH))
+    (tmp_path / "model").mkdir()
+    with pytest.raises(DataError, match=r"no config\.json"):
+        run(root, mllm=str(tmp_path / "model"))
+    assert not (root / "_build").exists()
+
+
+def test_folders_are_found_from_inside_a_chapter(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model").mkdir()
+    given = RunSettings(tmp_path, data="folder", data_dir="model", mllm="./model").parameters
+    assert given["data_dir"] == given["mllm"] == str(tmp_path / "model")
+    (tmp_path / "tiny").mkdir()
+    assert RunSettings(tmp_path).parameters["mllm"] == "tiny"
+
+
 def test_wrong_settings(tmp_path):
     with pytest.raises(SettingsError, match="unknown profile 'big'"):
         RunSettings(tmp_path, profile="big")
-    with pytest.raises(SettingsError, match="needs a data folder that exists; got '': --data-dir names it"):
+    with pytest.raises(SettingsError, match="data 'movielens' needs data_dir, the folder that holds it; got ''"):
         RunSettings(tmp_path, data="movielens")
-    with pytest.raises(SettingsError, match="unknown data 'shop': choose one of bazaar"):
-        RunSettings(tmp_path, data="shop", data_dir=str(tmp_path))
-    with pytest.raises(SettingsError, match="seed must be 0 or more, got -1"):
+    with pytest.raises(SettingsError, match="unknown data 'beauty': choose one of bazaar, movielens, folder$"):
+        RunSettings(tmp_path, data="beauty", data_dir=str(tmp_path))
+    with pytest.raises(SettingsError, match="data 'bazaar' is generated and reads no folder"):
+        RunSettings(tmp_path, data_dir=str(tmp_path))
+    with pytest.raises(SettingsError, match="unknown mllm 'nope'"):
+        RunSettings(tmp_path, mllm="nope")
+    with pytest.raises(SettingsError, match="seed must be a whole number from 0 .* got -1"):
         RunSettings(tmp_path, seed=-1)
     with pytest.raises(SettingsError, match="cell_timeout must be at least 1 second.*got 0"):
         RunSettings(tmp_path, cell_timeout=0)
@@ -184,7 +205,7 @@ def test_each_variant_has_its_folder(tmp_path):
 
     assert name() == "cpu"
     assert name(data="movielens", data_dir=str(tmp_path)) == "cpu-movielens"
-    assert name(profile="gpu", mllm="owner/a model", seed=2) == "gpu-owner-a-model-seed-2"
+    assert name(profile="gpu", mllm="owner/a__model", seed=2) == "gpu-owner-a__model-seed-2"
 
 
 def test_data_and_model_folders_count(tmp_path):

@@ -24,7 +24,7 @@ from dmesr_core.plots import (
 )
 
 TEXTS = {
-    "signs": "Ba$$in $x_{1$ \\frac{a <b>|`_~~ 東京 مرحبا 🙂 ไทย \x07\x00\u202e\ufffe",
+    "signs": "Ba$$in $x_{1$ <b>|`東م🙂\x07\x00\ufffe",
     "long": "one\r\ntwo\tthree " + "very long title " * 60 + "x" * 500,
     "empty": " \n",
 }
@@ -61,7 +61,7 @@ PLOTS = {
     "model": lambda t: mllm.model_diagram(PICTURE, f"{t} a", f"{t} b"),
     "cards": lambda t: mllm.item_cards([PICTURE, None], [{t: t, "picture": t}, {"text": t}], {t: "red"}),
     "cross": lambda t: mllm.cross_attention_diagram([t, "b"], {t[:40]: [0.5, 0.5], "b": [0.1, 0.9]}),
-    "attention": lambda t: mllm.attention_maps([(t, SQUARE, [t, "b"])], [t[:40], "b"], [[True, False]]),
+    "attention": lambda t: mllm.attention_maps([(t, np.full((8, 2), 0.5), [t, "b"])], "abcdefgh", [[True, False]]),
     "settings": lambda t: mllm.setting_curves([0.1, 1.0], {t: {t: [1, 2], "b": [2, 3]}}, t, 0.1),
     "scores": lambda t: results.normalised_scores({t: INTERVAL, "b": (0.5, 0.4, 0.6)}, t, "b", t),
     "differences": lambda t: results.paired_differences({t: INTERVAL}, t, t),
@@ -74,12 +74,12 @@ PLOTS = {
     "components": lambda t: ablations.component_table({t: [t]}, [t, "b"], {t: INTERVAL}, t),
     "sensitivity": lambda t: ablations.sensitivity({t: {1.0: INTERVAL, 2.0: INTERVAL}}, {t: 1.0}, t),
     "efficiency": lambda t: ablations.data_efficiency({t: {10: INTERVAL, 100: INTERVAL}}, t, t),
-    "probes": lambda t: ablations.probe_heatmaps({t: {t: {t: 0.5}}}, {t: [t]}),
+    "probes": lambda t: ablations.probe_heatmaps({t: {t[:9]: {t[:9]: 0.5}}}, {t[:9]: [t[:9]]}),
     "shares": lambda t: ablations.stacked_shares({t: {t: 0.4, "b": 0.6}}, {t: 5}),
     "over time": lambda t: ablations.score_over_time({t: {t: [(np.array([1.0, 2]), np.array([0.1, 0.2]))]}}, t, t),
     "influence": lambda t: backbones.influence_maps({t: SQUARE}),
     "ratios": lambda t: speed.ratios({t: {t: (2.0, 1.0, 9.0)}}, t, {t: 2.0}),
-    "split": lambda t: tiny_mllm.split_map({t: np.array([[0, 1]])}, [t], [t, "b"], [t, "b"]),
+    "split": lambda t: tiny_mllm.split_map({t: np.zeros((9, 9), int)}, [t[:9]] * 9, [t[:9]] * 9, [t, "b"]),
     "stages": lambda t: tiny_mllm.stage_losses([(0, 0, 3.0), (0, 1, 0.001)], {0: t}),
 }
 
