@@ -33,6 +33,9 @@ RECORDS = "DMESR_RECORDS"  # files of the runner's records of the other chapters
 
 MAX_SEED = 2**31 - 1  # not every library takes larger ones, and chapters count on from theirs
 
+# A fifth of the items, and the first cases and users, are measured on or looked at.
+MIN_ITEMS, MIN_USERS = 30, 40
+
 # Files that this process has read through this module and that are neither code nor settings. `stamps.report_kernel`
 # collects them at the end of a chapter: when one changes, the chapter runs again.
 read_files: set[Path] = set()
@@ -52,13 +55,37 @@ class Chapter:
     _dataset: Dataset | None = field(default=None, repr=False)
 
     def dataset(self) -> Dataset:
-        """The catalogue and the log; made or read at the first call, the same object afterwards."""
+        """The catalogue and the log; made or read at the first call, the same object afterwards.
+
+        Raises:
+            DataError: the data are wrong, or too few to teach anything with (`MIN_ITEMS`, `MIN_USERS`).
+        """
         from dmesr_core.data.datasets import load_dataset
 
         if self._dataset is None:
             folder = self.data_dir or None
-            self._dataset = load_dataset(self.data, folder, profile=self.profile.name, seed=self.seed)
+            loaded = load_dataset(self.data, folder, profile=self.profile.name, seed=self.seed)
+            if self.data != "bazaar":
+                _check_size(loaded, self.data_dir)
+            self._dataset = loaded
         return self._dataset
+
+    def items_with_pictures(self, at_least: int = 3) -> list[int]:
+        """Numbers of the items whose picture can be opened (of the Bazaar, which draws them itself: all).
+
+        Raises:
+            DataError: fewer than `at_least`.
+        """
+        catalogue = self.dataset().require_catalogue()
+        there = [k for k, path in enumerate(catalogue.pictures, start=1) if path]
+        found = there if self.data == "bazaar" else [k for k in there if _opens(catalogue.item(k).picture)]
+        if len(found) < at_least:
+            raise DataError(
+                f"{self.data_dir}: {len(found)} of {len(catalogue):,} items have a picture that can be opened "
+                f"({len(there):,} have a file); {self.name} shows what a model says about pictures, and needs "
+                f"{at_least} of them"
+            )
+        return found
 
     def model(self) -> MLLM:
         """The multimodal LLM of this run; its weights are read when it is first used."""
@@ -169,6 +196,27 @@ def check_settings(data: str, data_dir: str | Path, mllm: str, seed: int) -> Non
         )
     if type(seed) is not int or not 0 <= seed <= MAX_SEED:
         raise SettingsError(f"seed must be a whole number from 0 to {MAX_SEED:,}, got {seed!r}")
+
+
+def _check_size(dataset: Dataset, data_dir: str) -> None:
+    """That there is enough to measure on, said where the data are loaded and not by a loss that is nan."""
+    items, lengths = len(dataset.require_catalogue()), dataset.interactions.histories().lengths
+    users = int((lengths >= 3).sum())
+    if items < MIN_ITEMS or users < MIN_USERS:
+        raise DataError(
+            f"{data_dir}: {items:,} {'item' if items == 1 else 'items'}, and {users:,} of {len(lengths):,} users have "
+            f"three events or more (the last two are kept for tests); chapters need at least {MIN_ITEMS} items and "
+            f"{MIN_USERS} such users to have something to choose from and to measure on"
+        )
+
+
+def _opens(picture: Path | None) -> bool:
+    from dmesr_core.data.pictures import open_picture
+
+    try:
+        return picture is not None and bool(open_picture(picture))
+    except DataError:
+        return False
 
 
 def _show_texts_as_they_are() -> None:

@@ -226,7 +226,7 @@ def _execute(path: Path, output: Path, report: Path, numbers: Path, work: Path, 
     environment = {
         **_KERNEL_ENVIRONMENT,
         "DMESR_PROFILE": settings.profile,
-        "DMESR_CACHE": os.environ.get("DMESR_CACHE") or str(settings.build / "cache"),
+        "DMESR_CACHE": str(files.cache_dir()),  # also where the environment names it from the working folder
         NUMBERS_FILE: str(numbers),
         RECORDS: os.pathsep.join(str(settings.executed / f"{each}{STAMP}") for each in others),
     }

@@ -14,6 +14,7 @@ from PIL import Image
 
 from dmesr_core.errors import DataError
 from dmesr_core.plots.bars import draw_grouped_bars
+from dmesr_core.plots.data import Picture, show_picture
 from dmesr_core.plots.heatmap import draw_heatmap
 from dmesr_core.plots.style import FAINT, FINE, INK, PICTURE, TEXT, figure, look, new_figure, shortened, subplots
 
@@ -68,7 +69,7 @@ def model_diagram(picture: Image.Image, prompt: str, description: str, most: int
 
 @figure
 def item_cards(
-    pictures: Sequence[Image.Image | None],
+    pictures: Sequence[Picture],
     notes: Sequence[Mapping[str, str]],
     colours: Mapping[str, str] | None = None,
     columns: int = 2,
@@ -92,14 +93,10 @@ def item_cards(
     for i, (picture, card) in enumerate(zip(pictures, lines, strict=True)):
         row, column = divmod(i, columns)
         shown, written = (fig.add_subplot(shape[row, 2 * column + side]) for side in (0, 1))
-        shown.set(xticks=[], yticks=[])
+        show_picture(shown, picture)
+        shown.set_anchor("N")
         shown.spines[:].set(visible=True, color=FAINT, linewidth=0.5)
         written.set_axis_off()
-        if picture is None:
-            _write(shown, 0.5, 0.5, "no picture", size=8)
-        else:
-            shown.imshow(np.asarray(picture.convert("RGB")))
-            shown.set_anchor("N")
         written.set(xlim=(0, 1), ylim=(-heights[row] / _LINE, 0))
         for y, (heading, text) in enumerate(card):
             bold = bool(heading) and not text

@@ -6,6 +6,7 @@ import json
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -143,6 +144,50 @@ def test_the_data_set_is_loaded_once(monkeypatch):
     this = chapter.start("c", profile="smoke", seed=7)
     assert this.dataset() is this.dataset()
     assert made == [(("bazaar", None), {"profile": "smoke", "seed": 7})]
+
+
+def test_a_table_shows_texts_of_users_as_they_are():
+    chapter.start("c")
+    table = pd.DataFrame({"title": ["<b>Ba$$in"]})
+    for html in (table.to_html(notebook=True), table.style.to_html()):
+        assert "&lt;b&gt;Ba$$in" in html
+        assert "mathjax_ignore" in html or "tex2jax_ignore" in html
+
+
+@pytest.fixture
+def folder(write_folder):
+    """A chapter on a folder with n items, and as many users, of whom `bought` have three events."""
+
+    def make(n, bought, pictures=()):
+        items = "id,title,text\n" + "".join(f"a{k},t{k},x\n" for k in range(n))
+        events = [(u, k) for u in range(n) for k in range(3 if u < bought else 2)]
+        log = "user,item,time\n" + "".join(f"u{u},a{k % n},{k}\n" for u, k in events)
+        path = write_folder({"items.csv": items, "interactions.csv": log}, pictures)
+        return chapter.start("c", profile="smoke", data="folder", data_dir=str(path))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("n", "bought", "message"),
+    [
+        (1, 1, ": 1 item, and 1 of 1 users have three events .* need at least 30 items and 40 such users"),
+        (2, 2, ": 2 items, "),
+        (50, 0, ": 50 items, and 0 of 50 users have three events"),
+    ],
+)
+def test_too_few_data_are_refused_where_they_are_loaded(folder, n, bought, message):
+    with pytest.raises(DataError, match=message):
+        folder(n, bought).dataset()
+
+
+def test_items_with_pictures_are_those_that_can_be_opened(folder, tmp_path):
+    this = folder(50, 50, [f"pictures/a{k}.png" for k in range(4)])
+    assert this.items_with_pictures() == [1, 2, 3, 4]
+    (tmp_path / "pictures" / "a1.png").write_bytes(b"broken")
+    assert this.items_with_pictures() == [1, 3, 4]
+    with pytest.raises(DataError, match=r"3 of 50 items have a picture that .* \(4 have a file\); c .* needs 4"):
+        this.items_with_pictures(at_least=4)
 
 
 def test_a_benchmark_is_read_from_the_checkout_then_from_the_package_and_may_be_absent(tmp_path, monkeypatch):

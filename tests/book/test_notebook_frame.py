@@ -205,7 +205,7 @@ def test_it_runs_anywhere(path):
     sources = "\n".join(cell.source for cell in code(read(path)))
     for word in ("myst_nb", "tqdm.auto", "tqdm.notebook", "papermill", "/home/", "/tmp", "C:\\", "../"):
         assert word not in sources
-    assert not re.search(r"^\s*[!%](?!pip install -q git\+https)", sources, re.MULTILINE)
+    assert not re.search(r"^\s*[!%](?!pip install -q 'dmesr-core\[plots\] @ git\+https)", sources, re.MULTILINE)
 
 
 def test_the_pages_say_where_the_book_lives():

@@ -5,6 +5,7 @@ There are no true facts and no ceiling then; all chapters must still run and ren
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from helpers.small_shop import write_shop
+from PIL import Image
 
 from dmesr_core.book.render import render
 from dmesr_core.book.runner import RunSettings, run_book
@@ -33,6 +35,43 @@ def test_the_book_runs_on_a_folder(tmp_path):
     numbers = make_book("folder", write_shop(tmp_path / "shop", 80, 80, tmp_path / "drawn"))
     assert numbers["data"] == "folder"
     assert numbers["numbers"]
+
+
+# Titles of users that something on the way could take for its own, and letters without a glyph.
+TITLES = [
+    "Ba$$in", "$x_{1$ \\frac{", "a | b `c` {glue:text}`x`", "<script>alert('hi')</script>",
+    "東京 مرحبا 🙂", "a\x07\u202eb", "", "very long " * 200, "x" * 300, "Warning: hot",
+]  # fmt: skip
+N = 80
+FACTS = {
+    "the category alone": {"category": ["hat", "cup", "bag", ""] * (N // 4)},
+    "odd ones": {
+        "one value": ["same"] * N,
+        "each its own": [f"v{k}" for k in range(N)],
+        "price": [str(k % 7 + 0.5) if k % 3 else "" for k in range(N)],
+        "other": ["a", "b"] * (N // 2),  # also the name of a kind of word
+        "Ba$$in | 東 <b>": ["$", "|"] * (N // 2),
+        "series": ["same"] * N,
+        "rare": ["x", *["y"] * (N - 1)],
+    },
+}
+
+
+def huge_picture():
+    """10,000 x 10,000 pixels of one bit: a small file that Pillow warns of."""
+    stream = io.BytesIO()
+    Image.new("1", (10_000, 10_000)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("facts", FACTS.values(), ids=FACTS)
+def test_chapters_run_with_any_facts_titles_and_pictures(facts, tmp_path):
+    pictures = [b"", b"no picture", huge_picture()]
+    folder = write_shop(tmp_path / "shop", N, N, tmp_path / "drawn", TITLES, pictures, facts)
+    settings = RunSettings(ROOT, profile="smoke", data="folder", data_dir=str(folder))
+    assert run_book(settings, ["01", "03", "04", "05"]) == 4
+    page = (settings.executed / "01_next_please.ipynb").read_text(encoding="utf-8")
+    assert "<script>alert" not in page
 
 
 @pytest.fixture

@@ -10,16 +10,18 @@ import nbformat
 import pytest
 from helpers.mini_book import FINISH, book, code, notebook, runs_last
 
+from dmesr_core import files
 from dmesr_core.book import runner, stamps
 from dmesr_core.book.runner import RunSettings, run_book
 from dmesr_core.errors import BookError, DataError, SettingsError
 
 
 @pytest.fixture(autouse=True)
-def outside(monkeypatch):
-    """No settings from the environment."""
+def outside(monkeypatch, tmp_path):
+    """No settings from the environment; the cache of this user is a folder of the test."""
     for name in ("DMESR_PROFILE", "DMESR_CACHE"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
 
 
 def run(root, wanted=None, **settings):
@@ -50,7 +52,7 @@ def test_a_book_runs_once_and_then_only_what_changed(tmp_path, monkeypatch):
     assert "papermill" not in str(executed.metadata) + str([cell.metadata for cell in executed.cells])
     place, cache = nbformat.read(folder / "second.ipynb", as_version=4).cells[3].outputs[0].text.split()
     assert Path(place) == (root / "_build" / "work" / "smoke").resolve()
-    assert Path(cache) == (root / "_build" / "cache").resolve()
+    assert Path(cache) == files.cache_dir()  # that of the library and of all commands
     assert "DMESR_CACHE" not in os.environ
 
     record = json.loads((folder / "first.stamp.json").read_text())
@@ -139,6 +141,11 @@ def test_a_failure_names_chapter_cell_and_message_and_keeps_what_ran_before(tmp_
 def test_what_papermill_lets_pass_or_says_badly(tmp_path, cell, message):
     with pytest.raises(BookError, match=message):
         run(book(tmp_path, c=notebook(cell, FINISH)))
+
+
+def test_what_the_package_says_about_data_stops_no_chapter(tmp_path):
+    said = "import logging\nlogging.getLogger('dmesr_core.data').warning('Warning: %s pictures dropped', 3)"
+    assert run(book(tmp_path, c=notebook(said, FINISH)))[0] == 1
 
 
 def test_a_cell_that_takes_too_long(tmp_path):
