@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 NUMBERS_FILE = "DMESR_NUMBERS"  # the file that `finish` writes; below the cache folder if not set
 RECORDS = "DMESR_RECORDS"  # files of the runner's records of the other chapters, separated as in PATH
 
+TOO_SHORT = "(not judged: a smoke run is too short to show anything)"  # in place of a conclusion
 MAX_SEED = 2**31 - 1  # not every library takes larger ones, and chapters count on from theirs
 
 # A fifth of the items, and the first cases and users, are measured on or looked at.
@@ -121,6 +122,17 @@ class Chapter:
             raise SettingsError(f"{name!r} is a table: glue one number at a time, or use record for the whole table")
         text = ", ".join(format(v, fmt) for v in plain) if isinstance(plain, list) else format(plain, fmt)
         _show(name, f"[{text}]" if isinstance(plain, list) else text)
+
+    def conclude(self, name: str, sentence: str) -> None:
+        """`glue` what trainings of this run show, in words; a smoke run says that it is too short to show it."""
+        self.glue(name, TOO_SHORT if self.profile.name == "smoke" else sentence)
+
+    def conclude_stored(self, name: str, sentence: str) -> None:
+        """As `conclude`, of trainings that are stored in full length for the Bazaar, and run now for other data."""
+        if self.data == "bazaar":
+            self.glue(name, sentence)
+        else:
+            self.conclude(name, sentence)
 
     def record(self, name: str, value: Any) -> None:
         """Write a value to the chapter's file of numbers, without showing it in the prose; dicts may be nested.

@@ -110,6 +110,22 @@ def test_a_table_cannot_be_glued():
         chapter.start("c").glue("table", {"a": 1})
 
 
+def test_a_smoke_run_concludes_nothing(monkeypatch):
+    """Two epochs show nothing: the sentence says so in place of its verdict. Stored trainings are as long as any."""
+    own = dict(data="folder", data_dir=".")
+    for settings, live, stored in (
+        ({"profile": "smoke"}, chapter.TOO_SHORT, "better"),
+        ({"profile": "smoke", **own}, chapter.TOO_SHORT, chapter.TOO_SHORT),
+        ({"profile": "cpu"}, "better", "better"),
+        ({"profile": "gpu", **own}, "better", "better"),
+    ):
+        this = chapter.start("c", **settings)
+        this.conclude("live", "better")
+        this.conclude_stored("stored", "better")
+        assert this.numbers == {"live": live, "stored": stored}
+    assert "too short" in chapter.TOO_SHORT
+
+
 def test_in_a_plain_notebook_the_number_is_printed(monkeypatch, capsys):
     monkeypatch.setitem(__import__("sys").modules, "myst_nb", None)  # as in Colab: importing it fails
     this = chapter.start("c")
