@@ -57,8 +57,12 @@ class RunSettings:
     cell_timeout: int | None = None  # seconds per cell; None: no limit
 
     def __post_init__(self) -> None:
-        profiles.get(self.profile)
+        if self.profile not in profiles.PROFILES:  # "" is none, though `profiles.get` has a default
+            raise SettingsError(f"unknown profile {self.profile!r}: choose one of {', '.join(profiles.PROFILES)}")
         check_settings(self.data, self.data_dir, self.mllm, self.seed)
+        for name in ("profile", "data", "data_dir", "mllm", "seed"):
+            if name in self.more:
+                raise SettingsError(f"{name} is a setting of its own: --{name.replace('_', '-')}, not --set")
         if self.cell_timeout is not None and self.cell_timeout < 1:
             raise SettingsError(f"cell_timeout must be at least 1 second, or None; got {self.cell_timeout!r}")
 

@@ -15,6 +15,7 @@ import pytest
 from helpers.small_shop import write_shop
 from PIL import Image
 
+from dmesr_core.book.chapter import MIN_ITEMS, MIN_USERS
 from dmesr_core.book.render import render
 from dmesr_core.book.runner import RunSettings, run_book
 
@@ -64,11 +65,11 @@ def test_the_book_runs_on_a_folder_with_odd_titles_pictures_and_facts(tmp_path):
     assert "<script>alert" not in page
 
 
-def test_a_category_may_be_the_only_fact(tmp_path):
-    only = {"category": ["hat", "cup", "bag", ""] * (N // 4)}
-    folder = write_shop(tmp_path / "shop", N, N, tmp_path / "drawn", facts=only)
+def test_chapters_run_on_the_smallest_shop_with_a_category_as_its_only_fact(tmp_path):
+    only = {"category": ["hat", "cup", "bag", "", "hat", "cup"] * (MIN_ITEMS // 6)}
+    folder = write_shop(tmp_path / "shop", MIN_ITEMS, MIN_USERS, tmp_path / "drawn", facts=only)
     settings = RunSettings(ROOT, profile="smoke", data="folder", data_dir=str(folder))
-    assert run_book(settings, ["03", "04", "05"]) == 3
+    assert run_book(settings, ["01", "03", "04", "05", "06"]) == 5
 
 
 @pytest.fixture

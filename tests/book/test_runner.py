@@ -202,6 +202,11 @@ def test_wrong_settings(tmp_path):
         RunSettings(tmp_path, mllm="nope")
     with pytest.raises(SettingsError, match="seed must be a whole number from 0 .* got -1"):
         RunSettings(tmp_path, seed=-1)
+    with pytest.raises(SettingsError, match="unknown profile ''"):
+        RunSettings(tmp_path, profile="")
+    for name, value in {"seed": -1, "profile": "big", "data_dir": "x", "mllm": "nope"}.items():  # past all checks
+        with pytest.raises(SettingsError, match=f"{name} is a setting of its own: --{name.replace('_', '-')}"):
+            RunSettings(tmp_path, more={name: value})
     with pytest.raises(SettingsError, match="cell_timeout must be at least 1 second.*got 0"):
         RunSettings(tmp_path, cell_timeout=0)
 

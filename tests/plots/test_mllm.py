@@ -58,6 +58,12 @@ def test_item_cards_shorten_long_texts_and_keep_every_script():
     figure.canvas.draw()  # no warning about glyphs
 
 
+def test_item_cards_have_a_place_for_a_picture_that_cannot_be_opened(tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    figure = mllm.item_cards([tmp_path / "broken.png", tmp_path / "none.png", None], [{"a": "b"}] * 3)
+    assert words(figure).count("cannot\nbe opened") == 2 and "no picture" in words(figure)
+
+
 def test_item_cards_refuse_uneven_input():
     with pytest.raises(DataError, match="one set of notes per picture"):
         mllm.item_cards([square()], [])
