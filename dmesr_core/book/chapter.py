@@ -198,9 +198,12 @@ def check_settings(data: str, data_dir: str | Path, mllm: str, seed: int) -> Non
         if data not in choices:
             raise SettingsError(f"unknown data {data!r}: choose one of {', '.join(choices)}")
         if not (data_dir and Path(data_dir).is_dir()):
-            raise SettingsError(f"data {data!r} needs data_dir, the folder that holds it; got {str(data_dir)!r}")
+            raise SettingsError(
+                f"data {data!r} needs a data folder that exists; got {str(data_dir)!r}: data_dir names it in a notebook, "
+                "--data-dir on the command line"
+            )
     elif data_dir:
-        raise SettingsError(f"data 'bazaar' is generated and reads no folder: leave out data_dir, {str(data_dir)!r}")
+        raise SettingsError(f"data 'bazaar' is generated and reads no folder: leave out its folder, {str(data_dir)!r}")
     # Hub names have an owner; whether there is such a model shows when its files are looked for.
     if mllm != "tiny" and not (mllm and Path(mllm).is_dir()) and not re.fullmatch(r"\w[\w.-]*/[\w.-]+", mllm):
         raise SettingsError(
