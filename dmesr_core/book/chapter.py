@@ -199,8 +199,8 @@ def check_settings(data: str, data_dir: str | Path, mllm: str, seed: int) -> Non
             raise SettingsError(f"unknown data {data!r}: choose one of {', '.join(choices)}")
         if not (data_dir and Path(data_dir).is_dir()):
             raise SettingsError(
-                f"data {data!r} needs a data folder that exists; got {str(data_dir)!r}: data_dir names it in a notebook, "
-                "--data-dir on the command line"
+                f"data {data!r} needs a data folder that exists; got {str(data_dir)!r}: data_dir names it in a "
+                "notebook, --data-dir on the command line"
             )
     elif data_dir:
         raise SettingsError(f"data 'bazaar' is generated and reads no folder: leave out its folder, {str(data_dir)!r}")

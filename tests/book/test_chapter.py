@@ -37,7 +37,7 @@ def test_the_environment_chooses_the_profile_only_where_the_notebook_does_not(mo
         ({"profile": "big"}, "unknown profile 'big': choose one of smoke, cpu, gpu"),
         ({"data": "amazon"}, "unknown data 'amazon': choose one of bazaar, movielens, folder$"),
         ({"data": "beauty"}, "unknown data 'beauty'"),  # no pictures, no texts
-        ({"data": "movielens"}, "needs a data folder that exists; got '': data_dir names it in a notebook, --data-dir on"),
+        ({"data": "movielens"}, "needs a data folder that exists; got '': data_dir names it .*--data-dir"),
         ({"data": "movielens", "data_dir": "no/such/folder"}, "got 'no/such/folder'"),
         ({"data_dir": "."}, "data 'bazaar' is generated and reads no folder: leave out its folder, '.'"),
         ({"seed": -1}, "seed must be a whole number from 0 to 2,147,483,647, got -1"),

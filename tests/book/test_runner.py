@@ -192,7 +192,7 @@ def test_folders_are_found_from_inside_a_chapter(tmp_path, monkeypatch):
 def test_wrong_settings(tmp_path):
     with pytest.raises(SettingsError, match="unknown profile 'big'"):
         RunSettings(tmp_path, profile="big")
-    with pytest.raises(SettingsError, match="data 'movielens' needs a data folder that exists; got '': .*--data-dir on the command line"):
+    with pytest.raises(SettingsError, match="data 'movielens' needs a data folder that exists; got ''.*--data-dir"):
         RunSettings(tmp_path, data="movielens")
     with pytest.raises(SettingsError, match="unknown data 'beauty': choose one of bazaar, movielens, folder$"):
         RunSettings(tmp_path, data="beauty", data_dir=str(tmp_path))
