@@ -158,9 +158,10 @@ def _plain_text() -> Iterator[None]:
         yield
 
 
-def new_figure(**options: Any) -> Figure:
+def new_figure(**options: Any) -> PlainTextFigure:
     """`plt.figure`, of a `PlainTextFigure`."""
-    return plt.figure(FigureClass=PlainTextFigure, **options)
+    made: Any = plt.figure(FigureClass=PlainTextFigure, **options)
+    return made
 
 
 def subplots(*shape: int, **options: Any) -> tuple[Any, Any]:
