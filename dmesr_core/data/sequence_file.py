@@ -9,7 +9,7 @@ import numpy as np
 from dmesr_core.data.interactions import Interactions
 from dmesr_core.errors import DataError
 
-_FORM = "wanted one user per line, `user item item ...`, all as whole numbers"
+_FORM = "wanted one user per line, `user item item ...`, all as whole numbers, separated by spaces"
 
 
 def load_sequence_file(file: Path) -> Interactions:
