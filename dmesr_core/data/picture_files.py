@@ -108,8 +108,8 @@ def _reason(folder: Path, unmatched: dict[str, os.DirEntry], lacking: dict[str, 
         return likely_reason(asked, unmatched, "names in the table", "file names")
     if reason := likely_reason(lacking, by_stem, "ids", "file names"):
         return reason
-    below = next((entry.name for entry in os.scandir(folder) if entry.is_dir()), "") if not unmatched else ""
-    return f"files in folders below it ({below}/) are found by the column `picture` only" if below else ""
+    below = [] if unmatched else sorted(path.name for path in folder.glob("*") if path.is_dir())
+    return f"files in folders below it ({below[0]}/) are found by the column `picture` only" if below else ""
 
 
 def _first(names: Sequence[str], limit: int = 3) -> str:

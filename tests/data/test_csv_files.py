@@ -33,7 +33,10 @@ def test_nothing_is_guessed(write_folder):
         ('id,title,text\n1,"a\nb",b\n2,a,b,c\n', r"row 2 \(line 4\) has more cells"),
         ("id,title,text\n1,a,b\n2,a\n", "row 2 has fewer cells than the header .* cut off"),
         ("id,title,text\n1,a,b\n\n2,a,\n3\n4,b", "rows 3, 4 have fewer cells"),
-        ('id,title,text\n1,a,b\n2,a,"b\n3,c,d\n', r"row 2 \(line 3\): the quote .* 'text' \(\"b\) is not closed: the file ends \(line 4\)"),
+        (
+            'id,title,text\n1,a,b\n2,a,"b\n3,c,d\n',
+            r"row 2 \(line 3\): the quote .* 'text' \(\"b\) is not closed: the file ends \(line 4\)",
+        ),
         (b"id,title,text\n1,a,b\n2,caf\xe9,b\n", "line 3 holds the byte 0xe9, which is not UTF-8"),
         ("id,title,text\n1,a,b\n".encode("utf-16"), "line 1 holds the byte 0xff"),
     ],

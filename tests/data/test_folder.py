@@ -62,5 +62,5 @@ def test_no_such_folder(tmp_path):
 
 
 def test_a_core_below_zero_is_refused(tmp_path):
-    with pytest.raises(SettingsError, match="k_core must be at least 0, got -1"):
+    with pytest.raises(SettingsError, match="k_core must be a whole number, at least 0, got -1"):
         load_folder(tmp_path, k_core=-1)
