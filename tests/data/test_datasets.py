@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -98,15 +100,46 @@ def test_a_folder_that_was_not_given_is_asked_for():
             load_dataset(name)
 
 
-@pytest.mark.parametrize("name", ["amazon", "", "no/such/folder"])
-def test_unknown_names_list_the_choices(name):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("amazon", "unknown data 'amazon': there is no such folder or file in "),
+        ("my_shop", "unknown data 'my_shop': there is no such folder or file in .* \\(there is 'my-shop'\\)"),
+        ("no/such/folder", "there is no such folder or file in .*, nor a folder 'no/such'"),
+        ("movielense", r"unknown data 'movielense' \(did you mean 'movielens'\?\): there is no such folder"),
+        ("Bazar", r"unknown data 'Bazar' \(did you mean 'bazaar'\?\)"),
+        ("beuty", r"unknown data 'beuty' \(did you mean 'beauty'\?\)"),
+    ],
+)
+def test_an_unknown_name_is_taken_for_a_path_that_is_missing(write_folder, monkeypatch, name, message):
+    monkeypatch.chdir(write_folder({"my-shop/items.csv": ITEMS}))
     choices = ", ".join(DATASETS)
-    with pytest.raises(SettingsError, match=f"unknown data {name!r}: choose one of {choices}, or give the path"):
+    with pytest.raises(
+        SettingsError, match=f"{message}.* Give the path of a folder or file that exists, or .* {choices}"
+    ):
         load_dataset(name)
-    with pytest.raises(SettingsError, match=f"unknown data {name!r}: choose one of {choices}$"):
+    with pytest.raises(SettingsError, match=rf"unknown data {name!r}(| \(.*\)): choose one of {choices}$"):
         load_dataset(name, "a/folder")
     with pytest.raises(SettingsError, match=f"unknown data {name!r}"):
         dataset_spec(name)
+
+
+@pytest.mark.parametrize("name", ["items.csv", "interactions.csv", "gone.csv", "LOG.CSV", "log.tsv"])
+def test_a_table_is_no_data_set_but_its_folder_is(write_folder, name):
+    folder = write_folder({"items.csv": ITEMS, "interactions.csv": LOG, "LOG.CSV": LOG, "log.tsv": LOG})
+    with pytest.raises(
+        SettingsError, match=rf"{name}' is a table: give the folder that holds items\.csv and inter"
+    ) as e:
+        load_dataset(folder / name)
+    assert f"load_dataset({str(folder)!r})" in str(e.value)
+    (folder / "lines.csv").write_text(LINES)
+    assert len(load_dataset("sequences", folder / "lines.csv").interactions) == 5
+
+
+def test_a_folder_of_movielens_is_recognised(write_folder):
+    folder = write_folder({"ratings.csv": "", "movies.csv": ""})
+    with pytest.raises(DataError, match=r"there is no items.csv, but a ratings.csv .*: load_dataset\(\"movielens\", '"):
+        load_dataset(folder)
 
 
 def test_options_reach_the_reader(write_folder):
@@ -142,10 +175,50 @@ def test_options_that_a_data_set_does_not_have(name, options, message):
         load_dataset(name, **options)
 
 
-@pytest.mark.parametrize("name", [None, 3])
+@pytest.mark.parametrize("name", [None, 3, ""])
 def test_what_is_no_name_and_no_path_is_refused(name):
-    with pytest.raises(SettingsError, match=f"unknown data '{name}'"):
+    choices = ", ".join(DATASETS)
+    with pytest.raises(SettingsError, match=f"unknown data '{name}': choose one of {choices}, or give the path"):
         load_dataset(name)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seed": -1}, "seed must be a whole number, at least 0, got -1"),
+        ({"seed": 1.5}, "seed must be a whole number, at least 0, got 1.5"),
+        ({"seed": "1"}, "seed must be a whole number, at least 0, got '1'"),
+        ({"seed": None}, "seed must be a whole number"),
+        ({"profile": "huge"}, "unknown profile 'huge': choose one of smoke, cpu, gpu"),
+        ({"profile": 3}, "profile must be one of smoke, cpu, gpu, got 3"),
+        ({"profile": ["cpu"]}, "profile must be one of smoke, cpu, gpu, got"),
+        ({"k_core": 2.5}, "k_core must be a whole number, at least 0, got 2.5"),
+        ({"k_core": "2"}, "k_core must be a whole number, at least 0, got '2'"),
+        ({"k_core": True}, "k_core must be a whole number, at least 0, got True"),
+        ({"on_unknown": "ignore"}, "on_unknown must be 'error' or 'drop', got 'ignore'"),
+        ({"on_unknown": True}, "on_unknown must be 'error' or 'drop', got True"),
+    ],
+)
+def test_settings_out_of_range_are_refused_before_anything_is_read(tmp_path, options, message):
+    for name, folder in (("folder", tmp_path / "gone"), ("bazaar", None)):
+        if name == "folder" or not options.keys() & {"k_core", "on_unknown"}:
+            with pytest.raises(SettingsError, match=re.escape(message)):
+                load_dataset(name, folder, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"min_rating": "x"}, "min_rating must be a number, got 'x'"),
+        ({"min_rating": float("nan")}, "min_rating must be a number, got nan"),
+        ({"k_core": 2.5}, "k_core must be a whole number, at least 1, got 2.5"),
+        ({"k_core": 0}, "k_core must be a whole number, at least 1, got 0"),
+        ({"keep_bare": "yes"}, "keep_bare must be True or False, got 'yes'"),
+    ],
+)
+def test_settings_of_movielens_out_of_range(tmp_path, options, message):
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        load_dataset("movielens", tmp_path / "gone", **options)
 
 
 def test_a_file_for_a_folder_and_a_folder_for_a_file(write_folder):
@@ -165,3 +238,110 @@ def test_a_data_set_is_shown_in_one_line(write_folder):
     split = load_dataset(folder / "log.txt").interactions.leave_one_out()
     assert repr(split) == "<Split 'leave-one-out': 2 training sequences, 1 validation and 1 test cases, 3 items>"
     assert "None, <Interactions: 5 events" in repr(load_dataset(folder / "log.txt"))
+
+
+# --- what is said ---
+
+
+def test_each_loss_is_said_once_with_its_first_example(write_folder, caplog):
+    """Counts in are counts kept and counts reported."""
+    long = "x" * 30_000
+    items = f"id,title,text\na,{long},{long}\nb,B,null\0\nc,C,{long}\nd,D,\n"
+    rows = [("u", "a", 1), ("u", "b", 1), ("u", "a", 2), ("v", "a", 1), ("v", "b", 1), ("v", "z", 3), ("w", "c", 1)]
+    log = "user,item,time\n" + "".join(f"{user},{item},{time}\n" for user, item, time in [*rows, ("w", "y", 1)])
+    folder = write_folder({"items.csv": items, "interactions.csv": log}, ("pictures/a.png", "pictures/B.png"))
+    data = load_dataset(folder, on_unknown="drop", k_core=2)
+    assert [message.removeprefix(f"{folder}/") for message in caplog.messages] == [
+        "items.csv: 1 title cut to 20,000 characters (first: item 'a')",
+        "items.csv: 2 texts cut to 20,000 characters (first: item 'a')",
+        "items.csv: null bytes dropped from 1 text",
+        "pictures: 1 of 2 files match no item ('B.png'); 3 of 4 items have no picture file ('b', 'c', 'd'). "
+        "Likely: upper and lower case differ ('b' and 'B')",
+        "interactions.csv: 2 of 8 events dropped: their item is not in the catalogue (first: row 6, 'z')",
+        "interactions.csv: 2 events have the same time as the user's event before: file order decides",
+        "2-core: dropped 2 of 4 items, 1 of 3 users, 1 of 6 events",
+    ]
+    report = data.interactions.report
+    assert len(data.interactions) + report["unknown_items_dropped"] + report["k_core_events_dropped"] == len(rows) + 1
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+    assert {record.name.split(".")[0] for record in caplog.records} == {"dmesr_core"}
+
+
+def test_each_loss_of_movielens_is_said_once(write_folder, caplog):
+    films = "movieId,title,genres,abstract\n1,T,Drama,x\n2,T,Drama,\n3,T,Drama,x\n"
+    ratings = (
+        "userId,movieId,rating,timestamp\n1,1,5,1\n1,2,1,2\n1,2,5,3\n2,1,1,4\n2,1,4,5\n2,9,4,5\n3,1,4,5\n3,1,4,5\n"
+    )
+    folder = write_folder({"ratings.csv": ratings, "movies.csv": films}, ("posters/1.jpg", "posters/2.jpg"))
+    data = load_dataset("movielens", folder, min_rating=3, k_core=2)
+    assert [message.removeprefix(f"{folder}/") for message in caplog.messages] == [
+        "posters: 1 of 3 items have no picture file ('3')",
+        "movies.csv: 2 of 3 films dropped: no abstract or no poster (first: '2'); "
+        "to go without: load_dataset(..., keep_bare=True)",
+        "ratings.csv: 2 of 8 ratings dropped: below 3",
+        "ratings.csv: 2 of 8 events dropped: their item is not in the catalogue (first: row 3, '2')",
+        "ratings.csv: 1 event has the same time as the user's event before: file order decides",
+        "2-core: dropped 0 of 1 items, 2 of 3 users, 2 of 4 events",
+    ]
+    report = data.interactions.report
+    lost = [report[key] for key in ("unknown_items_dropped", "ratings_below_minimum", "k_core_events_dropped")]
+    assert len(data.interactions) + sum(lost) == 8
+
+
+def test_nothing_is_said_where_nothing_is_lost(write_folder, caplog, monkeypatch, tmp_path):
+    folder = write_folder(
+        {"items.csv": ITEMS, "interactions.csv": LOG, "log.txt": LINES}, ("pictures/a.png", "pictures/b.png")
+    )
+    load_dataset(folder)
+    load_dataset(folder / "log.txt")
+    monkeypatch.setenv("DMESR_CACHE", str(tmp_path / "cache"))
+    load_dataset("bazaar", profile="smoke")
+    assert not caplog.messages
+
+
+def test_what_is_said_can_be_silenced_and_is_no_warning_of_python(write_folder, capsys):
+    """Shown on stderr by default; pytest takes any warning of Python for an error."""
+    folder = write_folder({"items.csv": ITEMS, "interactions.csv": LOG})
+    code = f"from dmesr_core.data.datasets import load_dataset; load_dataset({str(folder)!r})"
+    quiet = "import logging; logging.getLogger('dmesr_core').setLevel('ERROR'); "
+    said = [
+        subprocess.run(
+            [sys.executable, "-W", "error", "-c", start + code], capture_output=True, text=True, check=True
+        ).stderr
+        for start in ("", quiet)
+    ]
+    assert said == [f"{folder}/pictures: there is no such folder, so no item has a picture\n", ""]
+
+
+# --- what is shown ---
+
+
+def test_everything_has_a_short_repr(write_folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("DMESR_CACHE", str(tmp_path / "cache"))
+    nasty = "<script>alert('&')</script>" * 50
+    rows = "".join(f'{nasty}{k},{nasty},"{nasty}"\n' for k in range(3))
+    log = "user,item,time\n" + "".join(f"{nasty}{user},{nasty}{item},{item}\n" for user in "uv" for item in range(3))
+    folder = write_folder({"shop/items.csv": f"id,title,text\n{rows}", "shop/interactions.csv": log, "log.txt": LINES})
+    for data in (
+        load_dataset("bazaar", profile="smoke"),
+        load_dataset(folder / "shop"),
+        load_dataset(folder / "log.txt"),
+    ):
+        split = data.interactions.leave_one_out()
+        names = data.interactions.item_names
+        parts = [data, data.catalogue, data.world, data.interactions, split, split.train, split.test, names]
+        parts += [split.test.histories, data.interactions.histories(), data.world and data.world.process]
+        assert all(len(repr(part)) < 300 for part in parts), [repr(part)[:300] for part in parts]
+        for part in (data, data.catalogue, data.interactions, split):
+            if part is not None:
+                html = part._repr_html_()
+                assert "<table>" in html and len(html) < 5_000 and "<script>" not in html
+    assert "Interactions: 5 events of 2 users with 3 items" in data._repr_html_()  # without a catalogue
+
+
+def test_the_html_of_a_catalogue_shows_its_first_items(write_folder):
+    data = load_dataset(write_folder({"items.csv": ITEMS + "c,C & D,Text\nd,D,\n", "interactions.csv": LOG}))
+    html = data._repr_html_()
+    assert "<tr><td>c</td><td>C &amp; D</td><td>Text</td></tr></table>" in html  # the third is the last that is shown
+    assert "Catalogue: 4 items, 4 without picture, 3 without text" in html and "Dataset &#x27;folder&#x27;" in html
+    assert "<td>u</td><td>a</td><td>Red cup</td><td>1</td>" in data.interactions._repr_html_()

@@ -321,6 +321,16 @@ def test_global_time_refuses_what_makes_no_sense():
     for valid, test in ((0, 0.1), (0.5, 0.5), (-0.1, 0.2), (0.1, 1.0)):
         with pytest.raises(SettingsError, match="must be above 0"):
             x.global_time(valid, test)
+    for valid, test, name in (("0.1", 0.1, "valid"), (0.1, None, "test"), (0.1, float("nan"), "test")):
+        with pytest.raises(SettingsError, match=f"{name} must be a number, got"):
+            x.global_time(valid, test)
+    for bad in (1.5, "1", True, -1):
+        with pytest.raises(SettingsError, match="min_history must be a whole number, at least 1"):
+            x.leave_one_out(bad)
+        with pytest.raises(SettingsError, match="min_history must be a whole number, at least 1"):
+            x.global_time(min_history=bad)
+        with pytest.raises(SettingsError, match="k must be a whole number, at least 0"):
+            x.k_core(bad)
     with pytest.raises(SettingsError, match="'all', 'first' or 'last'"):
         x.global_time(targets="some")
     with pytest.raises(SettingsError, match="min_history"):

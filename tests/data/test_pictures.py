@@ -261,5 +261,8 @@ def test_bounded_rgb_leaves_the_original_alone():
 
 def test_max_side_must_make_sense(tmp_path):
     two_halves().save(tmp_path / "p.png")
-    with pytest.raises(SettingsError, match="max_side"):
-        open_picture(tmp_path / "p.png", 0)
+    for bad in (0, -3, 2.5, "64", None):
+        with pytest.raises(SettingsError, match="max_side must be a whole number, at least 1"):
+            open_picture(tmp_path / "p.png", bad)
+        with pytest.raises(SettingsError, match="max_side must be a whole number, at least 1"):
+            bounded_rgb(two_halves(), bad)
