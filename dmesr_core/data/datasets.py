@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dmesr_core import files, profiles
 from dmesr_core.data.bazaar.world import World, make_world
@@ -121,8 +122,7 @@ def load_dataset(
 ) -> Dataset:
     """The data set called `name`, or the one at a path: `load_dataset("bazaar")`, `load_dataset("my_shop")`.
 
-    What was dropped, cut, tied or unmatched in people's own data is said once, through `logging`, as warnings of the
-    logger "dmesr_core", and counted in the `report` of catalogue and log.
+    What was dropped, cut, tied or unmatched is said (`logging`) and counted in the `report` of catalogue and log.
 
     An option that is None has the default of the data set's own reader: `data.movielens.load_movielens`,
     `data.folder.load_folder`, `data.sequence_file.load_sequence_file` (for `beauty`, `toys` and `sequences`, which
@@ -150,24 +150,17 @@ def load_dataset(
         >>> _ = (shop / "items.csv").write_text("id,title,text,picture\\nB1,Red cup,,\\nB2,Blue cup,For tea.,\\n")
         >>> _ = (shop / "interactions.csv").write_text("user,item,time\\nann,B1,2024-05-01\\nann,B2,2024-05-02\\n")
         >>> data = load_dataset(shop)
-        >>> data.catalogue
-        <Catalogue: 2 items, 2 of them without picture>
         >>> data.interactions
         <Interactions: 2 events of 1 users with 2 items>
         >>> data.interactions.time  # seconds since 1970
         array([1.7145216e+09, 1.7146080e+09])
     """
-    if profile is not None and not isinstance(profile, str):
-        raise SettingsError(f"profile must be one of {', '.join(profiles.PROFILES)}, got {profile!r}")
+    check_whole("seed", seed, 0)
     if profile is not None:
         profiles.get(profile)
-    check_whole("seed", seed, 0)
     spec, folder = _find(name, folder)
     given = {"k_core": k_core, "min_rating": min_rating, "on_unknown": on_unknown, "keep_bare": keep_bare}
-    options = {option: value for option, value in given.items() if value is not None}
-    if unknown := [option for option in options if option not in spec.options]:
-        known = f"it has {', '.join(spec.options)}" if spec.options else "it has none of these"
-        raise SettingsError(f"data {spec.name!r} has no option {', '.join(unknown)}: {known}")
+    options = _options(spec, given)
     if spec.read is None:
         if folder:
             raise SettingsError(f"data {spec.name!r} is generated and reads no folder: leave out {str(folder)!r}")
@@ -176,6 +169,15 @@ def load_dataset(
     if isinstance(loaded, Interactions):
         return Dataset(spec.name, None, loaded)
     return Dataset(spec.name, *loaded)
+
+
+def _options(spec: DatasetSpec, given: dict[str, Any]) -> dict[str, Any]:
+    """The options that are given; SettingsError for one that the data set does not have."""
+    options = {option: value for option, value in given.items() if value is not None}
+    if unknown := [option for option in options if option not in spec.options]:
+        known = f"it has {', '.join(spec.options)}" if spec.options else "it has none of these"
+        raise SettingsError(f"data {spec.name!r} has no option {', '.join(unknown)}: {known}")
+    return options
 
 
 def dataset_spec(name: str) -> DatasetSpec:

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -91,17 +90,7 @@ class Interactions:
         stay = np.flatnonzero(~unknown if keep is None else ~unknown & keep)
         if dropped.any():
             check_unknown_items(items, dropped, on_unknown, where, catalogue, any_left=len(stay) > 0)
-        order = stay[np.argsort(user[stay], kind="stable")]
-        user, item, time, exact = _in_order(order, user, item, time, exact)
-        earlier = time[1:] < time[:-1]
-        if exact is not None:
-            earlier |= (time[1:] == time[:-1]) & (exact[1:] < exact[:-1])
-        unsorted = int(((user[1:] == user[:-1]) & earlier).sum())
-        if unsorted:  # stable: ties keep their input order
-            order = np.lexsort((time, user) if exact is None else (exact, time, user))
-            user, item, time, exact = _in_order(order, user, item, time, exact)
-        if exact is not None and not ((time[1:] == time[:-1]) & (user[1:] == user[:-1]) & np.diff(exact)).any():
-            exact = None  # the order that float64 gives is the order of all
+        user, item, time, exact, unsorted = _sorted(stay, user, item, time, exact)
         n_items = len(catalogue) if isinstance(catalogue, Catalogue) else int(catalogue)
         report = {"unsorted": unsorted, "unknown_items_dropped": int(dropped.sum())}
         names = catalogue.names if isinstance(catalogue, Catalogue) else None
@@ -330,6 +319,19 @@ def check_on_unknown(on_unknown: object) -> None:
         raise SettingsError(f"on_unknown must be 'error' or 'drop', got {on_unknown!r}")
 
 
-def _in_order(order: np.ndarray, *columns: Any) -> list[Any]:
-    """Each column (n,) in the order given; None stays None."""
-    return [None if column is None else column[order] for column in columns]
+def _sorted(stay: np.ndarray, user: np.ndarray, item: np.ndarray, time: np.ndarray, exact: np.ndarray | None) -> tuple:
+    """The events `stay` by user and time, ties in their input order; and how many events came after a later one."""
+
+    def in_order(order: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+        return user[order], item[order], time[order], None if exact is None else exact[order]
+
+    user, item, time, exact = in_order(stay[np.argsort(user[stay], kind="stable")])
+    earlier = time[1:] < time[:-1]
+    if exact is not None:
+        earlier |= (time[1:] == time[:-1]) & (exact[1:] < exact[:-1])
+    unsorted = int(((user[1:] == user[:-1]) & earlier).sum())
+    if unsorted:
+        user, item, time, exact = in_order(np.lexsort((time, user) if exact is None else (exact, time, user)))
+    if exact is not None and not ((user[1:] == user[:-1]) & (time[1:] == time[:-1]) & (np.diff(exact) != 0)).any():
+        exact = None  # the order that float64 gives is the order of all
+    return user, item, time, exact, unsorted

@@ -8,6 +8,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from IPython.core.formatters import HTMLFormatter
 
 from dmesr_core.data import datasets
 from dmesr_core.data.datasets import DATASETS, dataset_spec, load_dataset
@@ -190,8 +191,8 @@ def test_what_is_no_name_and_no_path_is_refused(name):
         ({"seed": "1"}, "seed must be a whole number, at least 0, got '1'"),
         ({"seed": None}, "seed must be a whole number"),
         ({"profile": "huge"}, "unknown profile 'huge': choose one of smoke, cpu, gpu"),
-        ({"profile": 3}, "profile must be one of smoke, cpu, gpu, got 3"),
-        ({"profile": ["cpu"]}, "profile must be one of smoke, cpu, gpu, got"),
+        ({"profile": 3}, "unknown profile 3: choose one of smoke, cpu, gpu"),
+        ({"profile": ["cpu"]}, "unknown profile ['cpu']: choose one of smoke, cpu, gpu"),
         ({"k_core": 2.5}, "k_core must be a whole number, at least 0, got 2.5"),
         ({"k_core": "2"}, "k_core must be a whole number, at least 0, got '2'"),
         ({"k_core": True}, "k_core must be a whole number, at least 0, got True"),
@@ -315,6 +316,8 @@ def test_what_is_said_can_be_silenced_and_is_no_warning_of_python(write_folder, 
 
 # --- what is shown ---
 
+as_html = HTMLFormatter()  # as a notebook shows an object
+
 
 def test_everything_has_a_short_repr(write_folder, monkeypatch, tmp_path):
     monkeypatch.setenv("DMESR_CACHE", str(tmp_path / "cache"))
@@ -334,14 +337,14 @@ def test_everything_has_a_short_repr(write_folder, monkeypatch, tmp_path):
         assert all(len(repr(part)) < 300 for part in parts), [repr(part)[:300] for part in parts]
         for part in (data, data.catalogue, data.interactions, split):
             if part is not None:
-                html = part._repr_html_()
+                html = as_html(part)
                 assert "<table>" in html and len(html) < 5_000 and "<script>" not in html
-    assert "Interactions: 5 events of 2 users with 3 items" in data._repr_html_()  # without a catalogue
+    assert "Interactions: 5 events of 2 users with 3 items" in as_html(data)  # without a catalogue
 
 
 def test_the_html_of_a_catalogue_shows_its_first_items(write_folder):
     data = load_dataset(write_folder({"items.csv": ITEMS + "c,C & D,Text\nd,D,\n", "interactions.csv": LOG}))
-    html = data._repr_html_()
+    html = as_html(data)
     assert "<tr><td>c</td><td>C &amp; D</td><td>Text</td></tr></table>" in html  # the third is the last that is shown
     assert "Catalogue: 4 items, 4 without picture, 3 without text" in html and "Dataset &#x27;folder&#x27;" in html
-    assert "<td>u</td><td>a</td><td>Red cup</td><td>1</td>" in data.interactions._repr_html_()
+    assert "<td>u</td><td>a</td><td>Red cup</td><td>1</td>" in as_html(data.interactions)
