@@ -13,13 +13,14 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from os.path import isfile  # no error for names that are too long for a file
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from dmesr_core.data.csv_files import clean_id, name_rows, read_table, rows_where
+from dmesr_core.data.csv_files import clean_id, name_rows, read_table, rows_where, shown
 from dmesr_core.data.html_tables import cut, html_table
 from dmesr_core.data.item_names import ItemNames
 from dmesr_core.data.picture_files import find_pictures, named_pictures, say_unmatched
@@ -201,7 +202,7 @@ def read_catalogue(folder: str | Path) -> Catalogue:
         found = find_pictures(root)
         pictures = [found.get(id) for id in ids]
     facts = {name[len(_FACT) :]: tuple(table[name]) for name in table.columns if name.startswith(_FACT)}
-    report = {"picture_not_found": sum(p is not None and not p.is_file() for p in pictures)}
+    report = {"picture_not_found": sum(p is not None and not isfile(p) for p in pictures)}
     try:
         catalogue = Catalogue(
             tuple(ids), tuple(table["title"]), tuple(table["text"]), tuple(pictures), facts or None, report
@@ -219,7 +220,7 @@ def say_changes(catalogue: Catalogue, where: str | Path) -> None:
         if count := catalogue.report[f"long_{key}_cut"]:
             first = next(id for id, value in zip(catalogue.ids, values, strict=True) if len(value) == MAX_TEXT)
             _log.warning(
-                "%s: %s cut to %s characters (first: item %r)", where, _many(count, key), f"{MAX_TEXT:,}", first
+                "%s: %s cut to %s characters (first: item %s)", where, _many(count, key), f"{MAX_TEXT:,}", shown(first)
             )
     if count := catalogue.report["null_bytes_dropped"]:
         _log.warning("%s: null bytes dropped from %s", where, _many(count, "text"))
@@ -286,7 +287,7 @@ def _clean_ids(ids: Sequence) -> tuple[str, ...]:
         rows = [row for row, id in enumerate(clean_ids, start=1) if id == first]
         others = len({id for id, is_twice in zip(clean_ids, twice, strict=True) if is_twice}) - 1
         more = f"; {others:,} more ids occur more than once" if others else ""
-        raise DataError(f"the item id {first!r} is used more than once ({name_rows(rows)}){more}")
+        raise DataError(f"the item id {shown(first)} is used more than once ({name_rows(rows)}){more}")
     return clean_ids
 
 
@@ -296,7 +297,7 @@ def _clean_texts(texts: Sequence, what: str, ids: tuple[str, ...]) -> tuple[tupl
     for id, text in zip(ids, texts, strict=True):
         text = "" if text is None or (isinstance(text, float) and math.isnan(text)) else text
         if not isinstance(text, str):
-            raise DataError(f"item {id!r}: the {what} is not a string but {text!r}")
+            raise DataError(f"item {shown(id)}: the {what} is not a string but {text!r:.60}")
         if "\0" in text:  # CSV readers differ in how they treat null bytes
             text, with_nulls = text.replace("\0", ""), with_nulls + 1
         cut_short += len(text) > MAX_TEXT
@@ -305,7 +306,7 @@ def _clean_texts(texts: Sequence, what: str, ids: tuple[str, ...]) -> tuple[tupl
             text.encode("utf-8")
         except UnicodeEncodeError as error:
             raise DataError(
-                f"item {id!r}: the {what} holds half a character (a lone surrogate) at position {error.start}; "
+                f"item {shown(id)}: the {what} holds half a character (a lone surrogate) at position {error.start}; "
                 "it was decoded wrongly before"
             ) from None
         clean.append(text)

@@ -109,8 +109,16 @@ def rows_where(mask: np.ndarray | pd.Series) -> np.ndarray:
     return np.flatnonzero(np.asarray(mask)) + 1
 
 
-def _names(names: Iterable[str]) -> str:
-    return ", ".join(repr(str(name)) for name in names)
+def shown(value: object, length: int = 60) -> str:
+    """A value as a message shows it: as quoted text, cut to its start."""
+    text = str(value)
+    return repr(text if len(text) <= length else text[:length] + "…")
+
+
+def _names(names: Iterable[str], limit: int = 30) -> str:
+    names = list(names)
+    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
+    return ", ".join(shown(name) for name in names[:limit]) + more
 
 
 def _read_header(path: Path, required: list[str]) -> _Header:
@@ -147,7 +155,8 @@ def _check_columns(path: Path, header: _Header, required: list[str], hint: str) 
         twice += [wanted] if wanted in alike and len(alike) > 1 and wanted not in twice else []
     if twice:
         raise DataError(
-            f"{path}: the column {twice[0]!r} is there twice; found {_names(names)}. Rename or delete one of the two"
+            f"{path}: the column {shown(twice[0])} is there twice; found {_names(names)}. "
+            "Rename or delete one of the two"
         )
     missing = [name for name in required if name not in names]
     if missing:
@@ -253,7 +262,7 @@ def _open_quote(row: int, start: int, lines: list[str], header: _Header) -> str:
     end = cell = 0
     while found := whole.match(text, end):
         end, cell = found.end(), cell + 1
-    name = repr(header.names[cell]) if cell < len(header.names) else f"number {cell + 1}"
+    name = shown(header.names[cell]) if cell < len(header.names) else f"number {cell + 1}"
     place = f"row {row} (line {start})" if row else f"the header (line {start})"
     closed = re.compile(r'"(?:[^"]|"")*"').match(text, end)
     last = start + len(lines) - 1

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from dmesr_core.data.catalogue import Catalogue
-from dmesr_core.data.csv_files import clean_id, name_rows, rows_where
+from dmesr_core.data.csv_files import clean_id, name_rows, rows_where, shown
 from dmesr_core.data.near_names import likely_reason
 from dmesr_core.errors import DataError
 
@@ -69,10 +69,10 @@ def check_unknown_items(
     if on_unknown == "drop" and any_left:
         _log.warning(
             "%s: %s of %s events dropped: their item is not in the catalogue (first: row %d, %s)%s",
-            where, f"{len(rows):,}", f"{len(items):,}", rows[0], _shown(items, rows[0]), reason,
+            where, f"{len(rows):,}", f"{len(items):,}", rows[0], shown(items.iloc[rows[0] - 1]), reason,
         )  # fmt: skip
         return
-    named = ", ".join(f"row {row} ({_shown(items, row)})" for row in rows[:5])
+    named = ", ".join(f"row {row} ({shown(items.iloc[row - 1])})" for row in rows[:5])
     more = f" and {len(rows) - 5:,} more" if len(rows) > 5 else ""
     advice = "add the items to the catalogue or correct the ids"
     if on_unknown == "error":
@@ -180,16 +180,10 @@ def _check_units(seconds: np.ndarray, given: pd.Series, where: str) -> None:
     usual = int(counts.argmax())
     rows = rows_where((unit >= 0) & (unit != usual))
     raise DataError(
-        f"{where}: {name_rows(rows)}: the times jump between units: {_shown(given, rows[0])} (row {rows[0]}) would be "
-        f"{_UNITS[unit[rows[0] - 1]]} since 1970, where {counts[usual]:,} of {len(seconds):,} rows hold "
+        f"{where}: {name_rows(rows)}: the times jump between units: {shown(given.iloc[rows[0] - 1])} (row {rows[0]}) "
+        f"would be {_UNITS[unit[rows[0] - 1]]} since 1970, where {counts[usual]:,} of {len(seconds):,} rows hold "
         f"{_UNITS[usual]}; give all times in one unit"
     )
-
-
-def _shown(column: pd.Series, row: int) -> str:
-    """The value in a row, from 1, quoted and cut to what fits into a message."""
-    text = str(column.iloc[row - 1])
-    return repr(text if len(text) <= 60 else text[:60] + "…")
 
 
 def _check_finite(seconds: np.ndarray, given: pd.Series, where: str) -> np.ndarray:
@@ -199,7 +193,7 @@ def _check_finite(seconds: np.ndarray, given: pd.Series, where: str) -> np.ndarr
         rows = rows_where(bad)
         raise DataError(
             f"{where}: {name_rows(rows)}: the time is not a finite number or date "
-            f"(row {rows[0]} holds {_shown(given, rows[0])}); correct or drop these events. Wanted are "
+            f"(row {rows[0]} holds {shown(given.iloc[rows[0] - 1])}); correct or drop these events. Wanted are "
             "numbers in all rows, or ISO dates (2024-01-31) in all rows"
         )
     return seconds

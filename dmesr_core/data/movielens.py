@@ -14,7 +14,7 @@ import pandas as pd
 
 from dmesr_core.data.catalogue import Catalogue, join_words, say_changes
 from dmesr_core.data.checks import check_number, check_whole
-from dmesr_core.data.csv_files import clean_id, name_rows, read_table, rows_where
+from dmesr_core.data.csv_files import clean_id, name_rows, read_table, rows_where, shown
 from dmesr_core.data.interactions import Interactions, keep_core
 from dmesr_core.data.picture_files import find_pictures, say_unmatched
 from dmesr_core.errors import DataError, SettingsError
@@ -93,8 +93,8 @@ def _complete_films(folder: Path, catalogue: Catalogue, abstracts: list[str]) ->
     if lost := sorted(set(range(1, len(catalogue) + 1)) - set(complete)):
         first = catalogue.ids[lost[0] - 1]
         _log.warning(
-            "%s: %s of %s films dropped: no abstract or no poster (first: %r); %s",
-            folder / "movies.csv", f"{len(lost):,}", f"{len(catalogue):,}", first, _GO_WITHOUT,
+            "%s: %s of %s films dropped: no abstract or no poster (first: %s); %s",
+            folder / "movies.csv", f"{len(lost):,}", f"{len(catalogue):,}", shown(first), _GO_WITHOUT,
         )  # fmt: skip
     return catalogue.subset(complete)
 

@@ -7,6 +7,8 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 
+from dmesr_core.data.csv_files import shown
+
 # What people's names differ in, the smallest change first; each form also undoes the changes before it.
 _FORMS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("letters with accents are stored in two ways (Unicode NFC and NFD)", lambda s: unicodedata.normalize("NFC", s)),
@@ -46,7 +48,7 @@ def likely_reason(names: Iterable[str], others: Iterable[str], kind: str, other_
     if not reasons:
         return ""
     why, pairs = max(reasons.items(), key=lambda reason: len(reason[1]))
-    return f"{why} ({pairs[0][0]!r} and {pairs[0][1]!r})"
+    return f"{why} ({shown(pairs[0][0])} and {shown(pairs[0][1])})"
 
 
 def _longer_one(name: str, other: str, kind: str, other_kind: str) -> str:

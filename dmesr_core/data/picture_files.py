@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from os.path import isfile  # no error for names that are too long for a file
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from dmesr_core.data.csv_files import shown
 from dmesr_core.data.near_names import likely_reason
 from dmesr_core.data.pictures import PICTURE_ENDINGS
 from dmesr_core.errors import DataError
@@ -45,7 +47,7 @@ def named_pictures(root: Path, names: list[str]) -> list[Path | None]:
         path = root / name
         if outside or "\0" in name or _is_outside(root, path):
             raise DataError(
-                f"{root.parent / 'items.csv'}: row {row}: the picture {name!r} leads out of {root}; "
+                f"{root.parent / 'items.csv'}: row {row}: the picture {shown(name)} leads out of {root}; "
                 "give the name of a file within that folder"
             )
         pictures.append(path)
@@ -80,7 +82,7 @@ def say_unmatched(folder: Path, ids: Sequence[str], pictures: Sequence[Path | No
     for id, path in zip(ids, pictures, strict=True):
         if path is None and not named:
             lacking[id] = ""
-        elif path is not None and not ((path.parent == folder and path.name in files) or path.is_file()):
+        elif path is not None and not ((path.parent == folder and path.name in files) or isfile(path)):
             lacking[id] = path.name
     parts = []
     if unmatched:
@@ -97,7 +99,7 @@ def _reason(folder: Path, unmatched: dict[str, os.DirEntry], lacking: dict[str, 
     """Why `unmatched` files belong to none of the items that lack one."""
     for name, entry in unmatched.items():
         if _is_link_outside(folder, entry):
-            return f"{name!r} is a link to a file outside of the folder, which is not followed; copy the file"
+            return f"{shown(name)} is a link to a file outside of the folder, which is not followed; copy the file"
     by_stem = {os.path.splitext(name)[0]: name for name in unmatched}
     for id, name in lacking.items():
         ending = os.path.splitext(name or by_stem.get(id, ""))[1]
@@ -115,7 +117,7 @@ def _reason(folder: Path, unmatched: dict[str, os.DirEntry], lacking: dict[str, 
 def _first(names: Sequence[str], limit: int = 3) -> str:
     """The first names, and how many more there are."""
     more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
-    return ", ".join(repr(name) for name in names[:limit]) + more
+    return ", ".join(shown(name) for name in names[:limit]) + more
 
 
 def _files(folder: Path) -> list[os.DirEntry]:

@@ -9,6 +9,7 @@ import pytest
 
 from dmesr_core.data.catalogue import read_catalogue
 from dmesr_core.data.picture_files import find_pictures, named_pictures
+from dmesr_core.data.pictures import open_picture
 from dmesr_core.errors import DataError
 
 NFC, NFD = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
@@ -111,6 +112,14 @@ def test_files_that_a_table_names(write_folder, caplog):
     (folder / "pictures" / "else.png").unlink()
     read_catalogue(folder)
     assert not caplog.messages
+
+
+def test_a_name_that_is_too_long_for_a_file_is_not_found(write_folder):
+    folder = write_folder({"items.csv": f"id,title,text,picture\n1,t,x,{'x' * 5_000}.png\n"}, ("pictures/a.png",))
+    catalogue = read_catalogue(folder)
+    assert catalogue.report["picture_not_found"] == 1
+    with pytest.raises(DataError, match="xxx.png: cannot be opened"):
+        open_picture(catalogue.pictures[0])
 
 
 def test_posters_of_films_are_matched_in_the_same_way(write_folder, caplog):
