@@ -40,6 +40,10 @@ class Item(NamedTuple):
     text: str
     picture: Path | None
 
+    def __repr__(self) -> str:
+        picture = None if self.picture is None else shown(self.picture)
+        return f"Item(id={shown(self.id)}, title={shown(self.title)}, text={shown(self.text)}, picture={picture})"
+
 
 @dataclass(frozen=True)
 class Catalogue:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
-from IPython.core.formatters import HTMLFormatter
 
 from dmesr_core.data import datasets
 from dmesr_core.data.datasets import DATASETS, dataset_spec, load_dataset
@@ -239,112 +236,3 @@ def test_a_data_set_is_shown_in_one_line(write_folder):
     split = load_dataset(folder / "log.txt").interactions.leave_one_out()
     assert repr(split) == "<Split 'leave-one-out': 2 training sequences, 1 validation and 1 test cases, 3 items>"
     assert "None, <Interactions: 5 events" in repr(load_dataset(folder / "log.txt"))
-
-
-# --- what is said ---
-
-
-def test_each_loss_is_said_once_with_its_first_example(write_folder, caplog):
-    """Counts in are counts kept and counts reported."""
-    long = "x" * 30_000
-    items = f"id,title,text\na,{long},{long}\nb,B,null\0\nc,C,{long}\nd,D,\n"
-    rows = [("u", "a", 1), ("u", "b", 1), ("u", "a", 2), ("v", "a", 1), ("v", "b", 1), ("v", "z", 3), ("w", "c", 1)]
-    log = "user,item,time\n" + "".join(f"{user},{item},{time}\n" for user, item, time in [*rows, ("w", "y", 1)])
-    folder = write_folder({"items.csv": items, "interactions.csv": log}, ("pictures/a.png", "pictures/B.png"))
-    data = load_dataset(folder, on_unknown="drop", k_core=2)
-    assert [message.removeprefix(f"{folder}/") for message in caplog.messages] == [
-        "items.csv: 1 title cut to 20,000 characters (first: item 'a')",
-        "items.csv: 2 texts cut to 20,000 characters (first: item 'a')",
-        "items.csv: null bytes dropped from 1 text",
-        "pictures: 1 of 2 files match no item ('B.png'); 3 of 4 items have no picture file ('b', 'c', 'd'). "
-        "Likely: upper and lower case differ ('b' and 'B')",
-        "interactions.csv: 2 of 8 events dropped: their item is not in the catalogue (first: row 6, 'z')",
-        "interactions.csv: 2 events have the same time as the user's event before: file order decides",
-        "2-core: dropped 2 of 4 items, 1 of 3 users, 1 of 6 events",
-    ]
-    report = data.interactions.report
-    assert len(data.interactions) + report["unknown_items_dropped"] + report["k_core_events_dropped"] == len(rows) + 1
-    assert {record.levelname for record in caplog.records} == {"WARNING"}
-    assert {record.name.split(".")[0] for record in caplog.records} == {"dmesr_core"}
-
-
-def test_each_loss_of_movielens_is_said_once(write_folder, caplog):
-    films = "movieId,title,genres,abstract\n1,T,Drama,x\n2,T,Drama,\n3,T,Drama,x\n"
-    ratings = (
-        "userId,movieId,rating,timestamp\n1,1,5,1\n1,2,1,2\n1,2,5,3\n2,1,1,4\n2,1,4,5\n2,9,4,5\n3,1,4,5\n3,1,4,5\n"
-    )
-    folder = write_folder({"ratings.csv": ratings, "movies.csv": films}, ("posters/1.jpg", "posters/2.jpg"))
-    data = load_dataset("movielens", folder, min_rating=3, k_core=2)
-    assert [message.removeprefix(f"{folder}/") for message in caplog.messages] == [
-        "posters: 1 of 3 items have no picture file ('3')",
-        "movies.csv: 2 of 3 films dropped: no abstract or no poster (first: '2'); "
-        "to go without: load_dataset(..., keep_bare=True)",
-        "ratings.csv: 2 of 8 ratings dropped: below 3",
-        "ratings.csv: 2 of 8 events dropped: their item is not in the catalogue (first: row 3, '2')",
-        "ratings.csv: 1 event has the same time as the user's event before: file order decides",
-        "2-core: dropped 0 of 1 items, 2 of 3 users, 2 of 4 events",
-    ]
-    report = data.interactions.report
-    lost = [report[key] for key in ("unknown_items_dropped", "ratings_below_minimum", "k_core_events_dropped")]
-    assert len(data.interactions) + sum(lost) == 8
-
-
-def test_nothing_is_said_where_nothing_is_lost(write_folder, caplog, monkeypatch, tmp_path):
-    folder = write_folder(
-        {"items.csv": ITEMS, "interactions.csv": LOG, "log.txt": LINES}, ("pictures/a.png", "pictures/b.png")
-    )
-    load_dataset(folder)
-    load_dataset(folder / "log.txt")
-    monkeypatch.setenv("DMESR_CACHE", str(tmp_path / "cache"))
-    load_dataset("bazaar", profile="smoke")
-    assert not caplog.messages
-
-
-def test_what_is_said_can_be_silenced_and_is_no_warning_of_python(write_folder, capsys):
-    """Shown on stderr by default; pytest takes any warning of Python for an error."""
-    folder = write_folder({"items.csv": ITEMS, "interactions.csv": LOG})
-    code = f"from dmesr_core.data.datasets import load_dataset; load_dataset({str(folder)!r})"
-    quiet = "import logging; logging.getLogger('dmesr_core').setLevel('ERROR'); "
-    said = [
-        subprocess.run(
-            [sys.executable, "-W", "error", "-c", start + code], capture_output=True, text=True, check=True
-        ).stderr
-        for start in ("", quiet)
-    ]
-    assert said == [f"{folder}/pictures: there is no such folder, so no item has a picture\n", ""]
-
-
-# --- what is shown ---
-
-as_html = HTMLFormatter()  # as a notebook shows an object
-
-
-def test_everything_has_a_short_repr(write_folder, monkeypatch, tmp_path):
-    monkeypatch.setenv("DMESR_CACHE", str(tmp_path / "cache"))
-    nasty = "<script>alert('&')</script>" * 50
-    rows = "".join(f'{nasty}{k},{nasty},"{nasty}"\n' for k in range(3))
-    log = "user,item,time\n" + "".join(f"{nasty}{user},{nasty}{item},{item}\n" for user in "uv" for item in range(3))
-    folder = write_folder({"shop/items.csv": f"id,title,text\n{rows}", "shop/interactions.csv": log, "log.txt": LINES})
-    for data in (
-        load_dataset("bazaar", profile="smoke"),
-        load_dataset(folder / "shop"),
-        load_dataset(folder / "log.txt"),
-    ):
-        split = data.interactions.leave_one_out()
-        names = data.interactions.item_names
-        parts = [data, data.catalogue, data.world, data.interactions, split, split.train, split.test, names]
-        parts += [split.test.histories, data.interactions.histories(), data.world and data.world.process]
-        assert all(len(repr(part)) < 300 for part in parts), [repr(part)[:300] for part in parts]
-        for part in (data, data.catalogue, data.interactions, split):
-            if part is not None:
-                html = as_html(part)
-                assert "<table>" in html and len(html) < 5_000 and "<script>" not in html
-    assert "Interactions: 5 events of 2 users with 3 items" in as_html(data)  # without a catalogue
-
-
-def test_the_html_of_a_catalogue_shows_its_first_items(write_folder):
-    data = load_dataset(write_folder({"items.csv": ITEMS + "c,C & D,Text\nd,D,\n", "interactions.csv": LOG}))
-    html = as_html(data)
-    assert "<tr><td>c</td><td>C &amp; D</td><td>Text</td></tr></table>" in html  # the third is the last that is shown
-    assert "Catalogue: 4 items, 4 without picture, 3 without text" in html and "Dataset &#x27;folder&#x27;" in html
-    assert "<td>u</td><td>a</td><td>Red cup</td><td>1</td>" in as_html(data.interactions)
