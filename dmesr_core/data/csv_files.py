@@ -12,6 +12,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +35,12 @@ class _Header(NamedTuple):
     def width(self) -> int:
         """Cells that each row needs: empty names at the end of a header are not counted."""
         return max((k for k, name in enumerate(self.names, start=1) if name), default=0)
+
+
+class _Span(NamedTuple):
+    row: int
+    start: int  # its first line, from 1
+    end: int  # the line after its last one
 
 
 def read_table(path: str | Path, required: Iterable[str], hint: str = "") -> pd.DataFrame:
@@ -73,9 +80,10 @@ def read_table(path: str | Path, required: Iterable[str], hint: str = "") -> pd.
             f"{path}: {name_rows(short)} {'has' if len(short) == 1 else 'have'} fewer cells than the header "
             f"({header.width}); was the file cut off?"
         )
-    again = table.iloc[:, 0].str.replace(_BOM, "").str.strip() == table.columns[0]
-    if again.any() and (again := again & (table == table.columns).iloc[:, 1:].all(axis=1)).any():
-        raise DataError(f"{path}: {name_rows(rows_where(again))}: the header again; were files joined? Delete the row")
+    first, *others = table.columns.tolist()
+    maybe = rows_where(table.iloc[:, 0].isin([first, _BOM + first])).tolist()
+    if again := [row for row in maybe if [cell.strip() for cell in table.iloc[row - 1].tolist()[1:]] == others]:
+        raise DataError(f"{path}: {name_rows(again)}: the header again; were files joined? Delete the row")
     if header.separator != ",":
         _log.warning("%s: cells are separated by %s, and read so", path, _SEPARATORS[header.separator])
     return table
@@ -204,44 +212,50 @@ def _check_rows(path: Path, header: _Header) -> list[int]:
             nor the end of the line.
     """
     short: list[int] = []
-    row = -1  # the header is row 0
+    suspects: list[_Span] = []
+    least, most, sign = header.width, len(header.names), header.separator
+    row, start = -1, 1  # the header is row 0; `start` is the first line of the present row
     limit = csv.field_size_limit(_LONGEST_CELL)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            lines: list[str] = []  # of the present row
-            reader = csv.reader(_kept(file, lines), delimiter=header.separator, strict=True)
-            while True:
-                start = reader.line_num + 1
-                lines.clear()
-                try:
-                    cells = next(reader)
-                except StopIteration:
-                    return short
-                except csv.Error:
-                    raise DataError(f"{path}: {_open_quote(row + 1, start, lines, header)}") from None
-                if _is_blank(cells):
+            reader = csv.reader(file, delimiter=sign, strict=True)
+            for cells in reader:
+                first, start = start, reader.line_num + 1
+                if len(cells) < 2 and _is_blank(cells):
                     continue
                 row += 1
-                if len(cells) < header.width:
+                if len(cells) < least:
                     short.append(row)
-                elif len(cells) > len(header.names):
+                elif len(cells) > most:
                     raise DataError(
-                        f"{path}: row {row} (line {start}) has more cells than the header ({len(cells)}, not "
-                        f"{len(header.names)}); quote cells that hold {_SEPARATORS[header.separator]}"
+                        f"{path}: row {row} (line {first}) has more cells than the header ({len(cells)}, not "
+                        f"{most}); quote cells that hold {_SEPARATORS[sign]}"
                     )
-                elif len(lines) > 1 and all(_is_like_a_row(line, header) for line in lines):
-                    _log.warning(
-                        '%s: row %d is one row of %d lines (from line %d), each of which looks like a row: is a quote '
-                        '(") missing or too many there?', path, row, len(lines), start,
-                    )  # fmt: skip
+                elif start - first > 1 and "".join(cells).count(sign) == (start - first - 1) * (most - 1):
+                    suspects.append(_Span(row, first, start))  # as many separators as so many rows would have
+    except csv.Error:
+        ((_, lines),) = _lines(path, [_Span(row + 1, start, reader.line_num + 1)])
+        raise DataError(f"{path}: {_open_quote(row + 1, start, lines, header)}") from None
     finally:
         csv.field_size_limit(limit)
+    if like_many := [span for span, lines in _lines(path, suspects) if _are_like_rows(lines, header)]:
+        row, first, start = like_many[0]
+        _log.warning(
+            "%s: row %d is one row of %d lines (from line %d)%s, each of which looks like a row: is a quote (\") "
+            "missing or too many there?", path, row, start - first, first,
+            f", like {len(like_many) - 1:,} other rows" if len(like_many) > 1 else "",
+        )  # fmt: skip
+    return short
 
 
-def _kept(file: Iterable[str], lines: list[str]) -> Iterator[str]:
-    for line in file:
-        lines.append(line)
-        yield line
+def _lines(path: Path, spans: list[_Span]) -> Iterator[tuple[_Span, list[str]]]:
+    """The lines of each of some rows in the order of the file."""
+    place = 1
+    if spans:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for span in spans:
+                yield span, list(islice(file, span.start - place, span.end - place))
+                place = span.end
 
 
 def _is_blank(cells: list[str]) -> bool:
@@ -249,10 +263,11 @@ def _is_blank(cells: list[str]) -> bool:
     return not cells or (len(cells) == 1 and not cells[0].strip(" \t"))
 
 
-def _is_like_a_row(line: str, header: _Header) -> bool:
-    """Whether a line has as many cells as the header if quotes are not looked at; prose has spaces after commas."""
-    cells = line.rstrip("\r\n").split(header.separator)
-    return len(cells) == len(header.names) > 1 and not any(cell.startswith(" ") for cell in cells)
+def _are_like_rows(lines: list[str], header: _Header) -> bool:
+    """Whether each line has as many cells as the header, if quotes are not looked at; prose has spaces after commas."""
+    rows = [line.rstrip("\r\n").split(header.separator) for line in lines]
+    spaced = any(cell.startswith(" ") for cells in rows for cell in cells)
+    return not spaced and all(len(cells) == len(header.names) > 1 for cells in rows)
 
 
 def _open_quote(row: int, start: int, lines: list[str], header: _Header) -> str:

@@ -138,6 +138,10 @@ def test_a_row_that_may_have_swallowed_others_is_said(write_folder, caplog):
     assert len(read_table(folder / "t.csv", WANTED)) == 3
     (said,) = caplog.messages
     assert "t.csv: row 2 is one row of 3 lines (from line 3), each of which looks like a row" in said
+    with (folder / "t.csv").open("a") as file:
+        file.write('5,a,"two\nlines, of, prose"\n6,"Lamp,x\n7,Old 5",z\n8,a,b\n9,"Lamp,x\n10,Old 5",z\n')
+    assert len(read_table(folder / "t.csv", WANTED)) == 7
+    assert "row 2 is one row of 3 lines (from line 3), like 2 other rows, each of" in caplog.messages[1]
 
 
 # --- headers ---
