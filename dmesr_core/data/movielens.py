@@ -80,7 +80,9 @@ def load_movielens(
         ratings["userId"], ratings["movieId"], ratings["timestamp"], catalogue, "drop", str(where), keep
     )
     interactions.report["ratings_below_minimum"] = dropped
-    catalogue.report["rated_films_not_in_table"] = len(set(ratings["movieId"]) - set(movies["movieId"]))
+    catalogue.report["rated_films_not_in_table"] = len(
+        set(map(clean_id, ratings["movieId"].unique())) - set(map(clean_id, movies["movieId"])) - {""}
+    )
     return keep_core(catalogue, interactions, k_core)
 
 
