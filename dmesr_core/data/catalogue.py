@@ -53,11 +53,19 @@ class Catalogue:
     `MAX_TEXT` characters are cut and null bytes dropped, both counted in `report`. Pictures are paths only; whether the
     file exists and can be read shows when it is opened (`open_picture`).
 
+    Args:
+        ids: external ids, of any kind; each once.
+        titles: one per item; may be "".
+        texts: one per item; may be "".
+        pictures: paths; None: the item has no picture.
+        facts: known truth, name of the fact -> N values; for probes and studies only, no model reads it.
+        report: counts made on input are added to these.
+
     Raises:
         DataError: no items, fields of different lengths, an id that is empty, NaN or used twice.
 
     Example:
-        >>> from dmesr_core.data.catalogue import Catalogue
+        >>> from dmesr_core import Catalogue
         >>> shop = Catalogue(("B1", "B2"), ("Red cup", "Blue cup"), ("Holds tea.", ""), (None, None))
         >>> shop
         <Catalogue: 2 items, 2 of them without picture>
@@ -67,12 +75,12 @@ class Catalogue:
         1
     """
 
-    ids: tuple[str, ...]  # external ids
-    titles: tuple[str, ...]  # may be ""
-    texts: tuple[str, ...]  # may be ""
-    pictures: tuple[Path | None, ...]  # None: the item has no picture
-    facts: dict[str, tuple[str, ...]] | None = None  # known truth: name of the fact -> N values (Bazaar only)
-    report: dict[str, int] = field(default_factory=dict)  # counts made on input, added to those that are passed in
+    ids: tuple[str, ...]
+    titles: tuple[str, ...]
+    texts: tuple[str, ...]
+    pictures: tuple[Path | None, ...]
+    facts: dict[str, tuple[str, ...]] | None = None
+    report: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.ids)

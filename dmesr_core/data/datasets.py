@@ -141,7 +141,8 @@ def load_dataset(
 
     Raises:
         SettingsError: an unknown name, a folder that is lacking or not wanted, an option that the data set does not
-            have or a value out of its range. DataError: what is read is wrong; names the file, the row or the id.
+            have or a value out of its range.
+        DataError: what is read is wrong; names the file, the row or the id.
 
     Example:
         >>> import pathlib, tempfile

@@ -23,29 +23,37 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Interactions:
-    """n events, sorted by user, then time; events of one user at the same time keep their input order.
+    """A log of n events, sorted by user, then time; at the same time they keep their input order.
 
-    Made by `from_columns` or `read_interactions`, which check their input.
+    Made by `from_columns` or `load_dataset`, which check it.
+
+    Args:
+        user: (n,) int64, 0..U-1.
+        item: (n,) int64, item numbers 1..N.
+        time: (n,) float64, in seconds or any other unit.
+        user_ids: external ids of the U users.
+        n_items: N, the size of the catalogue (not every item needs to occur).
+        report: counts, see `from_columns`.
+        item_names: ids and titles, if the log came with a catalogue.
+        exact: (n,) int64, order of events that float64 takes to be at the same time, if there are any.
 
     Example:
-        >>> from dmesr_core.data.interactions import Interactions
+        >>> from dmesr_core import Interactions
         >>> log = Interactions.from_columns(["ann", "bob", "ann", "ann"], [1, 2, 2, 3], [10, 5, 30, 20], 3)
         >>> log
         <Interactions: 4 events of 2 users with 3 items>
         >>> [history.tolist() for history in log.histories()]
         [[1, 3, 2], [2]]
-        >>> log.leave_one_out().test.targets
-        array([2])
     """
 
-    user: np.ndarray  # (n,) int64, 0..U-1
-    item: np.ndarray  # (n,) int64, item numbers 1..N
-    time: np.ndarray  # (n,) float64, in seconds or any other unit
-    user_ids: tuple[str, ...]  # external id of each user, length U
-    n_items: int  # N, the size of the catalogue (not every item needs to occur)
-    report: dict[str, int] = field(default_factory=dict)  # counts, see `from_columns`
-    item_names: ItemNames | None = None  # ids and titles, if the log came with a catalogue
-    exact: np.ndarray | None = None  # (n,) int64, order of events that float64 takes to be at the same time, if any
+    user: np.ndarray
+    item: np.ndarray
+    time: np.ndarray
+    user_ids: tuple[str, ...]
+    n_items: int
+    report: dict[str, int] = field(default_factory=dict)
+    item_names: ItemNames | None = None
+    exact: np.ndarray | None = None
 
     @classmethod
     def from_columns(
@@ -177,7 +185,8 @@ class Interactions:
         training.
 
         Raises:
-            DataError: no user has enough events. SettingsError: `min_history` is no whole number, or below 1.
+            DataError: no user has enough events.
+            SettingsError: `min_history` is no whole number, or below 1.
         """
         check_whole("min_history", min_history, 1)
         offsets, starts = self._offsets(), self._offsets()[:-1]

@@ -133,8 +133,18 @@ class Cases:
 class Split:
     """Training sequences, validation and test cases; made by `Interactions.leave_one_out` or `.global_time`.
 
+    Args:
+        train: sequences of training events, one per user.
+        valid: cases (a history and what came next) for early stopping and the choice of settings.
+        test: cases for the reported metrics only.
+        n_items: N.
+        train_counts: (N+1,) int64, how often each item occurs in training; index 0 (padding) is 0.
+        name: "leave-one-out" or "global-time".
+        report: counts made while splitting.
+        item_names: ids and titles, if the log came with a catalogue.
+
     Example:
-        >>> from dmesr_core.data.interactions import Interactions
+        >>> from dmesr_core import Interactions
         >>> log = Interactions.from_columns(["ann"] * 3 + ["bob"], [1, 2, 3, 1], [10, 20, 30, 10], 3)
         >>> split = log.leave_one_out()
         >>> split
@@ -148,13 +158,13 @@ class Split:
     """
 
     train: Sequences
-    valid: Cases  # for early stopping and the choice of settings
-    test: Cases  # for the reported metrics only
+    valid: Cases
+    test: Cases
     n_items: int
-    train_counts: np.ndarray  # (N+1,) int64, how often each item occurs in training; index 0 (padding) is 0
-    name: str  # "leave-one-out" or "global-time"
-    report: dict[str, float] = field(default_factory=dict)  # counts made while splitting
-    item_names: ItemNames | None = None  # ids and titles, if the log came with a catalogue
+    train_counts: np.ndarray
+    name: str
+    report: dict[str, float] = field(default_factory=dict)
+    item_names: ItemNames | None = None
 
     def __repr__(self) -> str:
         parts = (

@@ -39,26 +39,28 @@ class Features:
         made_by: the models and prompts.
 
     Example:
+        >>> import tempfile
         >>> import numpy as np
         >>> from dmesr_core import Features
         >>> coarse, fine, mask = np.zeros((3, 4), "f4"), np.zeros((3, 2, 8), "f2"), np.zeros((3, 2), bool)
         >>> features = Features(coarse, coarse, fine, mask, ["", "a", "b"], ["", "a", "b"], [[], [], []], {})
         >>> features
         <Features of 2 items: two views of width 4, up to 2 tokens of width 8>
-        >>> features.save("my_features")  # doctest: +SKIP
-        >>> Features.load("my_features")  # doctest: +SKIP
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     features.save(folder)
+        ...     assert len(Features.load(folder)) == 2
     """
 
-    coarse_picture: np.ndarray  # (N+1, d_c) float32; an item without a usable picture has its text vector here
-    coarse_text: np.ndarray  # (N+1, d_c) float32
-    fine: np.ndarray  # (N+1, L, d_f) float16; 0 at padding
-    fine_mask: np.ndarray  # (N+1, L) bool; True at real tokens
-    descriptions_picture: list[str]  # N+1
-    descriptions_text: list[str]  # N+1
-    tokens: list[list[str]]  # N+1; entry k has as many tokens as row k of the mask has True
-    report: dict  # see `extract_features`
-    item_names: ItemNames | None = None  # of the N items; None: item k is row k, whatever its id
-    made_by: dict[str, str] = field(default_factory=dict)  # the models and prompts, see `extract_features`
+    coarse_picture: np.ndarray
+    coarse_text: np.ndarray
+    fine: np.ndarray
+    fine_mask: np.ndarray
+    descriptions_picture: list[str]
+    descriptions_text: list[str]
+    tokens: list[list[str]]
+    report: dict
+    item_names: ItemNames | None = None
+    made_by: dict[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         (n, width), (_, length, fine) = self.coarse_text.shape, self.fine.shape
@@ -95,7 +97,8 @@ class Features:
         write is noticed.
 
         Raises:
-            SettingsError: the folder cannot be written. DataError: a full disk, or a report that JSON cannot hold.
+            SettingsError: the folder cannot be written.
+            DataError: a full disk, or a report that JSON cannot hold.
         """
         import safetensors.numpy
 

@@ -100,7 +100,8 @@ class TextEncoder:
         """(tokenizer, model): float32, on the device, in evaluation mode.
 
         Raises:
-            SettingsError: nothing to pad with, or a package is missing. DataError: the files cannot be read.
+            SettingsError: nothing to pad with, or a package is missing.
+            DataError: the files cannot be read.
         """
         with loading(f"text encoder in {self.folder}: cannot be loaded"):
             from transformers import AutoModel, AutoTokenizer
