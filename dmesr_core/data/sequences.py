@@ -11,7 +11,7 @@ import torch
 from dmesr_core.data.checks import check_whole
 from dmesr_core.data.html_tables import html_table
 from dmesr_core.data.item_names import ItemNames
-from dmesr_core.errors import DataError
+from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.files import Chunked
 
 
