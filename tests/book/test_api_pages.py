@@ -1,4 +1,4 @@
-"""Signatures of dataclasses in the API reference can be parsed."""
+"""Signatures and docstrings in the API reference."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ast
 import inspect
 from dataclasses import dataclass, field
 
-from dmesr_core.book.api_signatures import FACTORY, with_defaults
+from dmesr_core.book.api_pages import FACTORY, with_defaults, with_strings_as_code
 from dmesr_core.models.backbones import BackboneSettings
 
 
@@ -29,3 +29,10 @@ def test_defaults_that_are_made_anew_are_shown_as_calls():
 def test_other_signatures_stay():
     assert with_defaults("(x, y=1)", print) == "(x, y=1)"
     assert with_defaults("()", int) == "()"
+
+
+def test_strings_in_the_text_are_code_and_examples_stay():
+    before = ['How: "sum" or "" (see `f("x")`), as in "two words".', "", "Example:", '    >>> f("x")', '    "y"']
+    after = with_strings_as_code(before)
+    assert after[0] == 'How: `"sum"` or `""` (see `f("x")`), as in "two words".'
+    assert after[1:] == before[1:]
