@@ -1,4 +1,4 @@
-"""A small extension of Sphinx for appendix C: signatures that can be parsed, and strings in docstrings as code."""
+"""A small extension of Sphinx for appendix C: signatures that can be parsed, and code in docstrings."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def with_defaults(signature: str, documented: Any) -> str:
     return signature
 
 
-def with_strings_as_code(lines: list[str]) -> list[str]:
-    """`"sum"` in the text of a docstring becomes code, with the quotes as they are typed; examples stay."""
+def with_code(lines: list[str]) -> list[str]:
+    """`"sum"` in the text of a docstring becomes code, and so does `HR@k`, else an e-mail address; examples stay."""
     end = next((k for k, line in enumerate(lines) if line.strip() == "Example:"), len(lines))
-    text = [re.sub(r'`[^`]*`|"[^"\s`]*"', lambda m: f"`{m[0].strip('`')}`", line) for line in lines[:end]]
+    text = [re.sub(r'`[^`]*`|"[^"\s`]*"|\w+@\w+', lambda m: f"`{m[0].strip('`')}`", line) for line in lines[:end]]
     return text + lines[end:]
 
 
@@ -33,7 +33,7 @@ def setup(app: Any) -> dict[str, bool]:
         return None if signature is None else (with_defaults(signature, documented), returns)
 
     def docstring(app: Any, what: str, name: str, documented: Any, options: Any, lines: list[str]) -> None:
-        lines[:] = with_strings_as_code(lines)
+        lines[:] = with_code(lines)
 
     app.connect("autodoc-process-signature", signature)
     app.connect("autodoc-process-docstring", docstring, priority=400)  # before napoleon

@@ -6,7 +6,7 @@ import ast
 import inspect
 from dataclasses import dataclass, field
 
-from dmesr_core.book.api_pages import FACTORY, with_defaults, with_strings_as_code
+from dmesr_core.book.api_pages import FACTORY, with_code, with_defaults
 from dmesr_core.models.backbones import BackboneSettings
 
 
@@ -31,8 +31,8 @@ def test_other_signatures_stay():
     assert with_defaults("()", int) == "()"
 
 
-def test_strings_in_the_text_are_code_and_examples_stay():
-    before = ['How: "sum" or "" (see `f("x")`), as in "two words".', "", "Example:", '    >>> f("x")', '    "y"']
-    after = with_strings_as_code(before)
-    assert after[0] == 'How: `"sum"` or `""` (see `f("x")`), as in "two words".'
+def test_strings_and_metrics_in_the_text_are_code_and_examples_stay():
+    before = ['How: "sum" or "" (`f("x")`), as in "two words", NDCG@10.', "", "Example:", '    >>> f("x")', '    "y"']
+    after = with_code(before)
+    assert after[0] == 'How: `"sum"` or `""` (`f("x")`), as in "two words", `NDCG@10`.'
     assert after[1:] == before[1:]
