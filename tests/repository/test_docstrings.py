@@ -51,7 +51,7 @@ def run_examples(name: str, text: str) -> tuple[int, str]:
 def documented() -> dict[str, str]:
     """Name -> members, of each `auto...` directive in appendix C."""
     page = (ROOT / "book" / "appendix_c_api.md").read_text(encoding="utf-8")
-    return dict(re.findall(r"^\.\. auto\w+:: (\S+)\n(?:   :members: (.*)\n)?", page, flags=re.MULTILINE))
+    return dict(re.findall(r"^\.\. auto\w+:: ([\w.]+)(?:\(.*\))?\n(?:   :members: (.*)\n)?", page, flags=re.MULTILINE))
 
 
 def test_the_appendix_documents_every_public_name():
