@@ -170,8 +170,8 @@ def subplots(*shape: int, **options: Any) -> tuple[Any, Any]:
 
 
 def shortened(text: str, most: int) -> str:
-    """The text on one line, cut to at most `most` characters."""
-    line = " ".join(text.split())
+    """The text on one line, without control characters, cut to at most `most` characters."""
+    line = "".join(c for c in " ".join(text.split()) if c.isprintable())
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
 
 
