@@ -154,6 +154,7 @@ def _plain_text() -> Iterator[None]:
     """The labels of ticks are made when they are drawn, with the settings of that moment."""
     with warnings.catch_warnings(), mpl.rc_context({"text.parse_math": False}):
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        warnings.filterwarnings("ignore", "constrained_layout not applied", UserWarning)  # names as wide as the figure
         warnings.filterwarnings("ignore", "Matplotlib currently does not support .* natively", UserWarning)
         yield
 
