@@ -145,7 +145,8 @@ def heatmaps(tables: Mapping[str, np.ndarray], rows: Sequence[str], columns: Seq
     low, high = min(0.0, float(values.min())), max(1.0, float(values.max()))
     row_names, column_names = ([_name(text) for text in names] for names in (rows, columns))
     numbers = len(columns) <= 8
-    width = 1.6 + len(tables) * max(2.6, (0.95 if numbers else 0.3) * len(columns))
+    longest = max((len(line) for name in (*row_names, *column_names) for line in name.split("\n")), default=0)
+    width = 1.6 + 0.1 * max(0, longest - 10) + len(tables) * max(2.6, (0.95 if numbers else 0.3) * len(columns))
     fig, axes = subplots(1, len(tables), figsize=(width, 1.1 + 0.3 * len(rows)), sharey=True, squeeze=False)
     for ax, (title, table) in zip(axes[0], tables.items(), strict=True):
         image = draw_heatmap(

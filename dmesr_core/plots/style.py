@@ -154,6 +154,7 @@ def _plain_text() -> Iterator[None]:
     """The labels of ticks are made when they are drawn, with the settings of that moment."""
     with warnings.catch_warnings(), mpl.rc_context({"text.parse_math": False}):
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        warnings.filterwarnings("ignore", "constrained_layout not applied", UserWarning)  # names as wide as the figure
         warnings.filterwarnings("ignore", "Matplotlib currently does not support .* natively", UserWarning)
         yield
 
@@ -170,8 +171,8 @@ def subplots(*shape: int, **options: Any) -> tuple[Any, Any]:
 
 
 def shortened(text: str, most: int) -> str:
-    """The text on one line, cut to at most `most` characters."""
-    line = " ".join(text.split())
+    """The text on one line, without control characters, cut to at most `most` characters."""
+    line = "".join(c for c in " ".join(text.split()) if c.isprintable())
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
 
 

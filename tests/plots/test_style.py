@@ -93,6 +93,7 @@ def test_a_text_is_cut_to_one_line():
     assert style.shortened("one two three", 9) == "one two…"
     assert style.shortened("東" * 50, 24) == "東" * 23 + "…"
     assert style.shortened(" \n", 24) == ""
+    assert style.shortened("a\x07\u202eb\ufffe é 東 🙂", 24) == "ab é 東 🙂"
 
 
 def test_formulas_are_drawn_where_they_are_meant():

@@ -7,12 +7,14 @@ import warnings
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
 from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.plots import (
     ablations,
     backbones,
+    bazaar,
     comparisons,
     data,
     embeddings,
@@ -56,7 +58,7 @@ PLOTS = {
     "learning": lambda t: data.learning_curve([2.0, 1.0], [0.1, 0.2], 1, metric=t),
     "sampled": lambda t: data.sampled_hit_rates([10, 20], {t: [0.5, 0.4]}, {t: 0.1}, k=10),
     "umap": lambda t: embeddings.umap_panels({t[:9]: (VIEWS, VIEWS + 1)}, [t, "b", t, "b"]),
-    "heatmaps": lambda t: mllm.heatmaps({t[:40]: SQUARE}, [t, "b"], [t, "b"], t[:40]),
+    "heatmaps": lambda t: mllm.heatmaps({"probes": SQUARE}, [t, "b"], [t, "b"], "accuracy"),
     "bars": lambda t: mllm.grouped_bars({t[:40]: [0.5, 0.2]}, [t, "b"], t[:40], None, [0.1, 0.2], t[:40]),
     "model": lambda t: mllm.model_diagram(PICTURE, f"{t} a", f"{t} b"),
     "cards": lambda t: mllm.item_cards([PICTURE, None], [{t: t, "picture": t}, {"text": t}], {t: "red"}),
@@ -112,3 +114,10 @@ def test_any_text_is_drawn(plot, text, tmp_path):
 @pytest.mark.parametrize("draw", PLOTS.values(), ids=PLOTS)
 def test_numbers_on_axes_are_not_written_as_formulas(draw):
     assert not [tick for tick in ticks(draw("a")) if "$" in tick]
+
+
+@pytest.mark.parametrize("draw", [backbones.backbone_diagrams, bazaar.hidden_markov_model])
+def test_formulas_of_diagrams_are_drawn_as_formulas(draw):
+    with mpl.rc_context(mpl.rcParamsDefault):
+        found = [text for text in draw().findobj(Text) if "$" in text.get_text()]
+    assert len(found) > 3 and all(text.get_parse_math() for text in found)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = SETTINGS["project"]
 NAMES = {"pyyaml": "yaml", "pillow": "pil", "umap_learn": "umap", "scikit_learn": "sklearn"}  # distribution -> module
 
 WITHOUT = """
@@ -85,7 +89,7 @@ def test_what_is_imported_is_declared():
     assert third_party(*rooms) <= server | {"torchvision"}  # tried only where it is installed
     assert third_party("plots") <= server | modules_of("plots")
     with_book = server | modules_of("plots") | modules_of("book")
-    assert third_party("book", ".") <= with_book | {"jupyter_core"}
+    assert third_party("book", ".") <= with_book | {"jupyter_core", "torchvision"}
     assert not server & (modules_of("plots") | modules_of("book"))
 
 
@@ -94,3 +98,15 @@ def test_the_book_has_what_draws_its_figures():
     assert "dmesr-core[plots]" in PROJECT["optional-dependencies"]["book"]
     environment = (ROOT / "environment.yml").read_text(encoding="utf-8")
     assert all(name in environment for name in ("matplotlib", "seaborn", "umap-learn", ".[book,test]"))
+
+
+def test_types_are_shipped():
+    assert (ROOT / "dmesr_core" / "py.typed").is_file()
+    assert "py.typed" in SETTINGS["tool"]["setuptools"]["package-data"]["dmesr_core"]
+
+
+@pytest.mark.skipif(shutil.which("git") is None or not (ROOT / ".git").exists(), reason="needs the repository")
+def test_what_a_build_leaves_is_ignored():
+    left = ["build/x", "dist/x.whl", "dmesr_core.egg-info/x", "_build/x", ".venv/x", "my_shop/items.csv", "my_model/x"]
+    done = subprocess.run(["git", "check-ignore", *left], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split() == left
