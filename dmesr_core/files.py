@@ -5,16 +5,34 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from dmesr_core.errors import SettingsError
+
 
 def cache_dir() -> Path:
     """The cache folder: the environment variable `DMESR_CACHE`, else `dmesr_cache` in the working folder."""
     return Path(os.environ.get("DMESR_CACHE") or "dmesr_cache").resolve()
+
+
+def check_writable(folder: Path) -> None:
+    """Make `folder` if it is missing, and try to write a file there: before long work, not after it.
+
+    Raises:
+        SettingsError: the folder cannot be made, or nothing can be written in it; names the folder and the cause.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as stream:
+            stream.write(b"x")
+    except OSError as error:
+        cause = error.strerror or error
+        raise SettingsError(f"folder {folder}: nothing can be written there ({cause}): choose another one") from None
 
 
 def write_atomically(file: Path, data: bytes | str) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dmesr_core import files
+from dmesr_core.errors import SettingsError
 
 
 @pytest.mark.parametrize(("data", "content"), [(b"\x00\xff", b"\x00\xff"), ("é\n", "é\n".encode())])
@@ -30,6 +32,23 @@ def test_an_interrupted_write_keeps_the_old_content_and_leaves_nothing_behind(tm
         files.write_atomically(tmp_path / "x", "new")
     assert (tmp_path / "x").read_text() == "old"
     assert [f.name for f in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_folder_is_known_to_be_writable_before_the_work(tmp_path, monkeypatch):
+    files.check_writable(tmp_path / "new" / "folder")
+    assert list((tmp_path / "new" / "folder").iterdir()) == []
+    (tmp_path / "file").write_text("")
+    file = tmp_path / "file"
+    for folder, cause in ((file, "File exists"), (file / "x", "Not a directory"), (Path("/proc/x"), "")):
+        with pytest.raises(SettingsError, match=f"folder {folder}: nothing can be written there .{cause}.*choose"):
+            files.check_writable(folder)
+
+    def forbidden(**_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", forbidden)
+    with pytest.raises(SettingsError, match="Permission denied"):
+        files.check_writable(tmp_path)
 
 
 def test_json_is_written_for_people_and_holds_finite_numbers_only(tmp_path):

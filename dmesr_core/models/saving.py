@@ -47,7 +47,7 @@ class SavedModel(Protocol):
 def save_model(model: SavedModel, folder: Path) -> None:
     """See `Recommender.save`."""
     config = model.config()
-    _check_free(folder)
+    check_free(folder)
     module = cast(nn.Module, model)
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
@@ -115,7 +115,7 @@ def _read_head(folder: Path) -> dict[str, Any]:
     return head
 
 
-def _check_free(folder: Path) -> None:
+def check_free(folder: Path) -> None:
     """Whether `folder` can be written without losing anything but an older saved model."""
     if folder.exists() and not (folder / HEAD).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise SettingsError(f"{folder}: exists and is no saved model; name a new folder")

@@ -1,0 +1,56 @@
+"""`dmesr extract`: features of a catalogue, computed and written."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from dmesr_core.cli.output import on_terminal, say
+from dmesr_core.cli.parsing import add_verb
+
+
+def add_parser(verbs: Any) -> None:
+    """The parser of the verb."""
+    parser = add_verb(
+        verbs, "extract", "compute the features of a catalogue: what a multimodal LLM sees and reads", _run,
+        "dmesr extract my_shop --mllm HuggingFaceTB/SmolVLM-256M-Instruct",
+        "what was computed is kept; the same command goes on from here",
+    )  # fmt: skip
+    parser.add_argument("folder", help="folder of the catalogue: items.csv and pictures/")
+    parser.add_argument("--mllm", default="tiny", help="tiny, a hub name, or a folder (default: %(default)s)")
+    parser.add_argument("--out", default="", metavar="FOLDER", help="where the features go (default: the catalogue's)")
+
+
+def _run(options: argparse.Namespace) -> None:
+    import numpy as np
+    from safetensors.numpy import save
+
+    from dmesr_core.data.catalogue import read_catalogue
+    from dmesr_core.features.extract import extract_features
+    from dmesr_core.files import check_writable, write_atomically
+
+    catalogue = read_catalogue(options.folder)
+    out = Path(options.out or options.folder)
+    check_writable(out)
+    features = extract_features(catalogue, options.mllm, progress=on_terminal())
+    arrays = {key: getattr(features, key) for key in ("coarse_picture", "coarse_text", "fine", "fine_mask")}
+    file = out / "features.safetensors"
+    write_atomically(file, save({key: np.ascontiguousarray(value) for key, value in arrays.items()}))
+    write_atomically(out / "descriptions.csv", _descriptions(catalogue.ids, features))
+    report = {key: value for key, value in features.report.items() if isinstance(value, (int, float)) and value}
+    say(", ".join(f"{key} {value:.4g}" for key, value in report.items()))
+    for item, view, reason in features.report["fallbacks"][:20]:
+        say(f"item {item}, {view}: {reason}")
+    say(f"written: {file}, {out / 'descriptions.csv'}")
+
+
+def _descriptions(ids: tuple[str, ...], features: Any) -> str:
+    import csv
+    import io
+
+    stream = io.StringIO(newline="")
+    rows = csv.writer(stream)
+    rows.writerow(("id", "picture", "text"))
+    rows.writerows(zip(ids, features.descriptions_picture[1:], features.descriptions_text[1:], strict=True))
+    return stream.getvalue()
