@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 
 from dmesr_core import __version__
@@ -29,6 +30,7 @@ dmesr VERB --help shows what a verb can do."""
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb; the exit status: 0 done, 1 something failed (said on stderr), 2 the command line is wrong."""
     options = _parser().parse_args(arguments)
+    logging.basicConfig(format="dmesr: %(message)s")  # what was dropped, cut or skipped is said
     try:
         options.do(options)
     except (DataError, SettingsError, BookError) as error:

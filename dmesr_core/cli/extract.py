@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from dmesr_core.cli.output import on_terminal, say
+from dmesr_core.cli.output import check_folder, on_terminal, say
 from dmesr_core.cli.parsing import add_verb
 
 
@@ -28,11 +28,11 @@ def _run(options: argparse.Namespace) -> None:
 
     from dmesr_core.data.catalogue import read_catalogue
     from dmesr_core.features.extract import extract_features
-    from dmesr_core.files import check_writable, write_atomically
+    from dmesr_core.files import write_atomically
 
     catalogue = read_catalogue(options.folder)
     out = Path(options.out or options.folder)
-    check_writable(out)
+    check_folder(out, "--out")
     features = extract_features(catalogue, options.mllm, progress=on_terminal())
     arrays = {key: getattr(features, key) for key in ("coarse_picture", "coarse_text", "fine", "fine_mask")}
     file = out / "features.safetensors"

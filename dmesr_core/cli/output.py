@@ -58,16 +58,25 @@ def check_file(file: Path, flag: str) -> None:
     Raises:
         SettingsError: a folder, or in a folder that does not exist or cannot be written in.
     """
+    if file.is_dir():
+        raise SettingsError(f"{flag}: {file} is a folder: name the file in it")
+    if not file.parent.is_dir():
+        raise SettingsError(f"{flag}: {file}: there is no folder {file.parent}: make it, or name another file")
+    check_folder(file.parent, flag)
+
+
+def check_folder(folder: Path, flag: str) -> None:
+    """Whether files can be written in `folder`, which is made.
+
+    Raises:
+        SettingsError: it cannot be made, or nothing can be written in it.
+    """
     from dmesr_core.files import check_writable
 
-    if file.is_dir():
-        raise SettingsError(f"{file} is a folder: name the file in it, with {flag}")
-    if not file.parent.is_dir():
-        raise SettingsError(f"{file}: there is no folder {file.parent}: make it, or name another file with {flag}")
     try:
-        check_writable(file.parent)
+        check_writable(folder)
     except SettingsError as error:
-        raise SettingsError(f"{file}: {error}, with {flag}") from None
+        raise SettingsError(f"{flag}: {error}") from None
 
 
 def write_table(table: pd.DataFrame, file: str) -> None:

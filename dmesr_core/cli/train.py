@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmesr_core.cli.output import check_table_file, on_terminal, progress, say, write_table
+from dmesr_core.cli.output import check_folder, check_table_file, on_terminal, progress, say, write_table
 from dmesr_core.cli.parsing import FLAGS, add_flags, add_verb, given
 from dmesr_core.errors import SettingsError
 
@@ -51,11 +51,10 @@ def _run(options: argparse.Namespace) -> None:
 
 def _check_model_folder(folder: Path) -> None:
     """What would stop the saving of the model stops now."""
-    from dmesr_core.files import check_writable
     from dmesr_core.models.saving import check_free
 
     check_free(folder)
-    check_writable(folder.absolute().parent)
+    check_folder(folder.absolute().parent, "--out")
 
 
 def _train(settings: Settings, options: argparse.Namespace) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from helpers.small_shop import write_shop
 
 from dmesr_core.book.render import render
 from dmesr_core.book.runner import RunSettings, run_book
+from dmesr_core.data.example_shop import write_example
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow
@@ -30,7 +30,7 @@ def make_book(data: str, data_dir: Path) -> dict:
 
 
 def test_the_book_runs_on_a_folder(tmp_path):
-    numbers = make_book("folder", write_shop(tmp_path / "shop", 80, 80, tmp_path / "drawn"))
+    numbers = make_book("folder", write_example(tmp_path / "shop", 80, 80))
     assert numbers["data"] == "folder"
     assert numbers["numbers"]
 
