@@ -14,12 +14,12 @@ from typing import Any
 from dmesr_core.errors import SettingsError
 from dmesr_core.features.mllm import MLLMSettings
 from dmesr_core.features.text_encoder import MAX_TOKENS, MINILM
-from dmesr_core.models.backbones import BackboneSettings
+from dmesr_core.models.backbones import BackboneSettings, make_backbone
 from dmesr_core.models.baselines import LLMESR, LLMEmb
 from dmesr_core.models.dmesr import DMESR, DMESRSettings
 from dmesr_core.models.feature_recommender import FeatureRecommender
 from dmesr_core.models.id_recommender import IDRecommender
-from dmesr_core.models.recommender import Recommender
+from dmesr_core.models.recommender import Recommender, seeded
 from dmesr_core.setting_types import check_types
 from dmesr_core.training.settings import TrainSettings
 
@@ -86,7 +86,12 @@ class Settings:
             SettingsError: settings that do not go together.
         """
         if self.kind == "dmesr":
-            self._dmesr()
+            try:
+                self._dmesr()
+            except SettingsError as error:
+                raise SettingsError(f"[model]: {error}") from None
+        with seeded(self.training.seed):  # checks it
+            self.training.check_objective(make_backbone(self.backbone).objective)
 
     def _dmesr(self) -> DMESRSettings:
         return DMESRSettings(**{**self.options, "backbone": self.backbone})
@@ -175,7 +180,7 @@ def _checked(tables: Tables, where: str) -> Settings:
     try:
         settings.check()
     except SettingsError as error:
-        raise SettingsError(f"{where}[model]: {error}") from None
+        raise SettingsError(f"{where}{error}") from None
     return settings
 
 

@@ -100,7 +100,7 @@ def _read_head(folder: Path) -> dict[str, Any]:
     """The content of `model.json`, if it is that of a saved model that this version can read."""
     if not (folder / HEAD).is_file():
         what = f"there is no {HEAD}, so this is no saved model" if folder.is_dir() else "there is no such folder"
-        raise DataError(f"{folder}: {what}; model.save(folder) writes one")
+        raise DataError(f"{folder}: {what}; model.save(folder) writes one, or `dmesr train`")
     try:
         head = json.loads((folder / HEAD).read_text(encoding="utf-8"))
         version = head["format"]

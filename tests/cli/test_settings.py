@@ -74,6 +74,8 @@ def test_a_file_changes_some_and_flags_win(read):
         ("[features]\nmax_tokens = 1\n", r"\[features\]: max_tokens must be a whole number of at least 2"),
         ("[features]\nmllm = ''\n", r"\[features\]: name is empty"),
         ("[features]\nencoder = 3\n", r"\[features\]: encoder must be a string"),
+        ("[training]\nseed = -1\n", "seed must be a whole number of 0 or more, got -1"),
+        ("[training]\nitem_dropout = 0.1\n[backbone]\nname = 'bert4rec'\n", "item_dropout must be 0 but for a causal"),
         ("epochs = 3\n", "'epochs' stands in no table"),
         ("[training\n", "this is not TOML"),
     ],

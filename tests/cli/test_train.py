@@ -75,9 +75,7 @@ def no_work(monkeypatch):
         (["--config", "none.toml"], "none.toml: there is no such file"),
     ],
 )
-def test_what_is_wrong_is_said_before_the_work(options, message, shop, tmp_path, capsys, request):
-    if options[0] != "--seed":  # which is checked with the model
-        request.getfixturevalue("no_work")
+def test_what_is_wrong_is_said_before_the_work(options, message, no_work, shop, tmp_path, capsys):
     assert cli.main(["train", str(shop), "--out", str(tmp_path / "m"), *options]) == 1
     said = capsys.readouterr().err
     assert message in said and said.count("\n") == 1
