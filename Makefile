@@ -65,21 +65,21 @@ bench-extract: $(INSTALLED) ## speed of feature extraction against a bare loop o
 	@$(BIN)/python benchmarks/bench_extract.py
 
 bench-worlds: $(INSTALLED) ## the comparison of chapter 6 on other random worlds (WORLDS="1 2 3"); one JSON line each
-	@DMESR_CACHE="$(CURDIR)/_build/cache" $(BIN)/python benchmarks/bench_worlds.py --worlds $(WORLDS)
+	@$(BIN)/python benchmarks/bench_worlds.py --worlds $(WORLDS)
 
 bench-peers: $(INSTALLED) ## speed and quality against RecBole, RecTools and RePlay; writes benchmarks/peers.json (BENCH, DMESR_DATA)
-	@DMESR_CACHE="$(CURDIR)/_build/cache" $(BIN)/python -m benchmarks.bench_peers $(if $(TORCH_INDEX),--torch-index "$(TORCH_INDEX)") $(BENCH)
+	@$(BIN)/python -m benchmarks.bench_peers $(if $(TORCH_INDEX),--torch-index "$(TORCH_INDEX)") $(BENCH)
 
 bench-model: $(INSTALLED) ## cost of DMESR over ID only, item table, ranking, softmax, extraction; writes benchmarks/model.json (BENCH)
-	@DMESR_CACHE="$(CURDIR)/_build/cache" $(BIN)/python -m benchmarks.bench_model $(BENCH)
+	@$(BIN)/python -m benchmarks.bench_model $(BENCH)
 
 lock: ## write requirements.lock anew from .venv (after installing what is wanted there)
 	@{ sed -n '/^#/p' requirements.lock; \
 	   $(PIP) freeze --all --exclude pip --exclude-editable | sed -E 's/\+[a-z0-9]+$$//' | grep -v ' @ '; \
 	   grep "^[a-z].*;" requirements.lock; } > requirements.tmp && mv requirements.tmp requirements.lock
 
-clean: ## remove what was built (_build and the tools' caches); .venv and dmesr_cache stay
+clean: ## remove what was built (_build and the tools' caches); .venv and what `clean-cache` removes stay
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache *.egg-info
 
-clean-cache: ## remove dmesr_cache: stored trainings of `dmesr experiment`, features, drawn pictures (hours of work)
-	rm -rf dmesr_cache
+clean-cache: $(INSTALLED) ## remove stored trainings, features and drawn pictures from the cache (hours of work; DMESR_CACHE, else ~/.cache/dmesr)
+	@$(BIN)/python -c 'from dmesr_core.files import clear_cache; print("cleared:", clear_cache())'

@@ -5,19 +5,35 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from platformdirs import user_cache_path
 
 from dmesr_core.errors import SettingsError
 
+# Folders in the cache: drawn pictures, trainings, features, numbers of chapters, what the tiny MLLM learns from.
+CACHED = ("bazaar", "experiments", "features", "numbers", "tiny_mllm")
+
 
 def cache_dir() -> Path:
-    """The cache folder: the environment variable `DMESR_CACHE`, else `dmesr_cache` in the working folder."""
-    return Path(os.environ.get("DMESR_CACHE") or "dmesr_cache").resolve()
+    """The cache folder, one for the library, the command line and the book.
+
+    The environment variable `DMESR_CACHE` names it, else it is where the system keeps the caches of this user
+    (`~/.cache/dmesr` on Linux).
+    """
+    return Path(os.environ.get("DMESR_CACHE") or user_cache_path("dmesr", appauthor=False)).resolve()
+
+
+def clear_cache() -> Path:
+    """Remove what the package keeps in the cache folder, and nothing else that is there; return the folder."""
+    for name in CACHED:
+        shutil.rmtree(cache_dir() / name, ignore_errors=True)
+    return cache_dir()
 
 
 def check_writable(folder: Path) -> None:

@@ -40,6 +40,6 @@ def get(name: str | None = None) -> Profile:
         SettingsError: for a name that is not in the table.
     """
     name = name or os.environ.get("DMESR_PROFILE") or "cpu"
-    if name not in PROFILES:
+    if not isinstance(name, str) or name not in PROFILES:
         raise SettingsError(f"unknown profile {name!r}: choose one of {', '.join(PROFILES)}")
     return PROFILES[name]

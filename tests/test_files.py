@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import sys
 import tempfile
 from pathlib import Path
 
@@ -88,8 +90,35 @@ def test_a_folder_hash_changes_with_its_files(tmp_path):
     assert len({before, touched, files.folder_hash(tmp_path)}) == 3
 
 
-def test_the_cache_folder_is_that_of_the_environment(monkeypatch, tmp_path):
+def test_there_is_one_cache_for_all_wherever_one_works(monkeypatch, tmp_path):
     monkeypatch.setenv("DMESR_CACHE", str(tmp_path))
     assert files.cache_dir() == tmp_path.resolve()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DMESR_CACHE", "here")
+    assert files.cache_dir() == (tmp_path / "here").resolve()
     monkeypatch.delenv("DMESR_CACHE")
-    assert files.cache_dir() == Path("dmesr_cache").resolve()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    usual = files.cache_dir()
+    assert usual.is_absolute() and "dmesr" in usual.parts
+    if sys.platform == "linux":
+        assert usual == (tmp_path / "user" / "dmesr").resolve()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert files.cache_dir() == usual
+    assert not usual.exists()  # asking for its name makes nothing
+
+
+def test_only_what_the_package_wrote_is_cleared(monkeypatch, tmp_path):
+    monkeypatch.setenv("DMESR_CACHE", str(tmp_path))
+    for name in (*files.CACHED, "holiday"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x").write_text("1")
+    assert files.clear_cache() == tmp_path.resolve()
+    assert [path.name for path in tmp_path.iterdir()] == ["holiday"]
+    files.clear_cache()  # nothing there is no error
+
+
+def test_all_that_is_cached_can_be_cleared():
+    sources = [file.read_text(encoding="utf-8") for file in Path(files.__file__).parent.rglob("*.py")]
+    used = {name for source in sources for name in re.findall(r'cache_dir\(\) / "(\w+)"', source)}
+    assert used == set(files.CACHED)

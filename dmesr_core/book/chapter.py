@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 NUMBERS_FILE = "DMESR_NUMBERS"  # the file that `finish` writes; below the cache folder if not set
 RECORDS = "DMESR_RECORDS"  # files of the runner's records of the other chapters, separated as in PATH
 
+TOO_SHORT = "(not judged: a smoke run is too short to show anything)"  # in place of a conclusion
+MAX_SEED = 2**31 - 1  # not every library takes larger ones, and chapters count on from theirs
+
+# A fifth of the items, and the first cases and users, are measured on or looked at.
+MIN_ITEMS, MIN_USERS = 30, 40
+
 # Files that this process has read through this module and that are neither code nor settings. `stamps.report_kernel`
 # collects them at the end of a chapter: when one changes, the chapter runs again.
 read_files: set[Path] = set()
@@ -50,13 +56,37 @@ class Chapter:
     _dataset: Dataset | None = field(default=None, repr=False)
 
     def dataset(self) -> Dataset:
-        """The catalogue and the log; made or read at the first call, the same object afterwards."""
+        """The catalogue and the log; made or read at the first call, the same object afterwards.
+
+        Raises:
+            DataError: the data are wrong, or too few to teach anything with (`MIN_ITEMS`, `MIN_USERS`).
+        """
         from dmesr_core.data.datasets import load_dataset
 
         if self._dataset is None:
             folder = self.data_dir or None
-            self._dataset = load_dataset(self.data, folder, profile=self.profile.name, seed=self.seed)
+            loaded = load_dataset(self.data, folder, profile=self.profile.name, seed=self.seed)
+            if self.data != "bazaar":
+                _check_size(loaded, self.data_dir)
+            self._dataset = loaded
         return self._dataset
+
+    def items_with_pictures(self, at_least: int = 3) -> list[int]:
+        """Numbers of the items whose picture can be opened (of the Bazaar, which draws them itself: all).
+
+        Raises:
+            DataError: fewer than `at_least`.
+        """
+        catalogue = self.dataset().require_catalogue()
+        there = [k for k, path in enumerate(catalogue.pictures, start=1) if path]
+        found = there if self.data == "bazaar" else [k for k in there if _opens(catalogue.item(k).picture)]
+        if len(found) < at_least:
+            raise DataError(
+                f"{self.data_dir}: {len(found)} of {len(catalogue):,} items have a picture that can be opened "
+                f"({len(there):,} have a file); {self.name} shows what a model says about pictures, and needs "
+                f"{at_least} of them"
+            )
+        return found
 
     def model(self) -> MLLM:
         """The multimodal LLM of this run; its weights are read when it is first used."""
@@ -92,6 +122,17 @@ class Chapter:
             raise SettingsError(f"{name!r} is a table: glue one number at a time, or use record for the whole table")
         text = ", ".join(format(v, fmt) for v in plain) if isinstance(plain, list) else format(plain, fmt)
         _show(name, f"[{text}]" if isinstance(plain, list) else text)
+
+    def conclude(self, name: str, sentence: str) -> None:
+        """`glue` what trainings of this run show, in words; a smoke run says that it is too short to show it."""
+        self.glue(name, TOO_SHORT if self.profile.name == "smoke" else sentence)
+
+    def conclude_stored(self, name: str, sentence: str) -> None:
+        """As `conclude`, of trainings that are stored in full length for the Bazaar, and run now for other data."""
+        if self.data == "bazaar":
+            self.glue(name, sentence)
+        else:
+            self.conclude(name, sentence)
 
     def record(self, name: str, value: Any) -> None:
         """Write a value to the chapter's file of numbers, without showing it in the prose; dicts may be nested.
@@ -131,20 +172,75 @@ def start(
     cannot set a notebook's parameters, and choose small sizes in this way.
 
     Raises:
-        SettingsError: an unknown profile or data, or a data set without its folder.
+        SettingsError: an unknown profile, or see `check_settings`.
     """
-    from dmesr_core.data.datasets import DATASETS
     from dmesr_core.plots import style
 
     chosen = profiles.get((os.environ.get("DMESR_PROFILE") or profile) if profile == "cpu" else profile)
-    # Chapters look at pictures and texts, and are as large as their profile says.
-    choices = [name for name, spec in DATASETS.items() if spec.has_catalogue and spec.size is None]
-    if data not in choices:
-        raise SettingsError(f"unknown data {data!r}: choose one of {', '.join(choices)}")
-    if DATASETS[data].needs_folder and not (data_dir and Path(data_dir).is_dir()):
-        raise SettingsError(f"data {data!r} needs data_dir, the folder that holds it; got {data_dir!r}")
+    check_settings(data, data_dir, mllm, seed)
     style.apply_style()
-    return Chapter(name, chosen, data, str(data_dir), mllm, int(seed))
+    _show_texts_as_they_are()
+    return Chapter(name, chosen, data, str(data_dir), mllm, seed)
+
+
+def check_settings(data: str, data_dir: str | Path, mllm: str, seed: int) -> None:
+    """Check the settings that all chapters have, beside the profile (see `profiles.get`).
+
+    Raises:
+        SettingsError: unknown data, data without its folder or with one that it does not read, a model that is neither
+            a folder nor a name of the hub, a seed out of range.
+    """
+    if data != "bazaar":
+        from dmesr_core.data.datasets import DATASETS  # here, because it loads torch
+
+        # Chapters look at pictures and texts, and are as large as their profile says.
+        choices = [name for name, spec in DATASETS.items() if spec.has_catalogue and spec.size is None]
+        if data not in choices:
+            raise SettingsError(f"unknown data {data!r}: choose one of {', '.join(choices)}")
+        if not (data_dir and Path(data_dir).is_dir()):
+            raise SettingsError(
+                f"data {data!r} needs a data folder that exists; got {str(data_dir)!r}: data_dir names it in a "
+                "notebook, --data-dir on the command line"
+            )
+    elif data_dir:
+        raise SettingsError(f"data 'bazaar' is generated and reads no folder: leave out its folder, {str(data_dir)!r}")
+    # Hub names have an owner; whether there is such a model shows when its files are looked for.
+    if mllm != "tiny" and not (mllm and Path(mllm).is_dir()) and not re.fullmatch(r"\w[\w.-]*/[\w.-]+", mllm):
+        raise SettingsError(
+            f"unknown mllm {mllm!r}: choose 'tiny', a folder that exists, or a name of the hub such as 'owner/model'"
+        )
+    if type(seed) is not int or not 0 <= seed <= MAX_SEED:
+        raise SettingsError(f"seed must be a whole number from 0 to {MAX_SEED:,}, got {seed!r}")
+
+
+def _check_size(dataset: Dataset, data_dir: str) -> None:
+    """That there is enough to measure on, said where the data are loaded and not by a loss that is nan."""
+    items, lengths = len(dataset.require_catalogue()), dataset.interactions.histories().lengths
+    users = int((lengths >= 3).sum())
+    if items < MIN_ITEMS or users < MIN_USERS:
+        raise DataError(
+            f"{data_dir}: {items:,} {'item' if items == 1 else 'items'}, and {users:,} of {len(lengths):,} users have "
+            f"three events or more (the last two are kept for tests); chapters need at least {MIN_ITEMS} items and "
+            f"{MIN_USERS} such users to have something to choose from and to measure on"
+        )
+
+
+def _opens(picture: Path | None) -> bool:
+    from dmesr_core.data.pictures import open_picture
+
+    try:
+        return picture is not None and bool(open_picture(picture))
+    except DataError:
+        return False
+
+
+def _show_texts_as_they_are() -> None:
+    """No formula in a table of users' texts: MathJax would take what is between dollar signs for one."""
+    import pandas as pd
+
+    pd.set_option("display.html.use_mathjax", False)
+    pd.set_option("styler.html.mathjax", False)
+    pd.set_option("styler.format.escape", "html")
 
 
 def run_records() -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,13 +13,70 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dmesr_core.data.catalogue import Catalogue
-from dmesr_core.data.pictures import open_picture
 from dmesr_core.evaluation import probes
 from dmesr_core.plots import mllm
 
 T = TypeVar("T", np.ndarray, list)
 Facts = Mapping[str, Sequence[str]] | None
 GUESS = "none"  # column of a probe that sees no vector and always predicts the most frequent value
+
+
+def of_catalogue(catalogue: Catalogue) -> dict[str, tuple[str, ...]] | None:
+    """Name of a fact -> one value per item, as texts; None where the catalogue has no facts.
+
+    A fact that has the name of something else in the chapters' tables (a kind of word, an empty name) gets another.
+    """
+    if not catalogue.facts:
+        return None
+    taken = {"", probes.MARK, probes.OTHER, GUESS}
+    return {
+        f"fact {name!r}" if name in taken else name: tuple("" if v is None or v != v else str(v) for v in values)
+        for name, values in catalogue.facts.items()
+    }
+
+
+def among(facts: Facts, names: Sequence[str]) -> list[str]:
+    """Those of the `names` that are known, else all facts that are; none where no facts are known."""
+    return [name for name in names if name in (facts or ())] or list(facts or ())
+
+
+def some_items(facts: Facts, at_most: int, seed: int) -> np.ndarray:
+    """Rows (from 0) of at most `at_most` items to probe, sorted: whole series where they are known; (0,) without facts.
+
+    Of a large catalogue a part will do.
+    """
+    if not facts:
+        return np.zeros(0, int)
+    series = np.array(facts["series"]) if "series" in facts else np.arange(len(next(iter(facts.values()))))
+    if np.unique(series, return_counts=True)[1].max() > at_most:
+        series = np.arange(len(series))
+    return probes.whole_groups(series, at_most, seed)
+
+
+def learnable(
+    facts: Facts, rows: np.ndarray, names: Iterable[str] | None = None, at_most: int | None = None
+) -> dict[str, np.ndarray]:
+    """The facts that a probe can learn: name -> values of the items in these rows (from 0), (len(rows),).
+
+    Such a fact has two values or more that three items share, and no more values than half of the items, or than
+    `at_most`: a probe knows nothing of a value that it has never seen.
+
+    Args:
+        names: of the facts that are wanted, None: all.
+    """
+    found = labels(facts, rows, names)
+    return {name: values for name, values in found.items() if _is_learnable(values, at_most or len(values))}
+
+
+def _is_learnable(values: np.ndarray, at_most: int) -> bool:
+    counts = np.unique(values, return_counts=True)[1]
+    return len(counts) <= min(at_most, len(values) / 2) and int((counts >= 3).sum()) > 1
+
+
+def group_names(facts: Facts, rows: np.ndarray, name: str, at_most: int = 30) -> list[str] | None:
+    """The values of a fact of the items in these rows (from 0); None if it is not known, or has too many values."""
+    values = labels(facts, rows, [name]).get(name, np.zeros(0))
+    return [str(value) or "(none)" for value in values] if 0 < len(np.unique(values)) <= at_most else None
 
 
 def by_item(facts: Facts, items: Iterable[int] | None = None) -> list[dict[str, str]]:
@@ -30,14 +87,18 @@ def by_item(facts: Facts, items: Iterable[int] | None = None) -> list[dict[str, 
     return every if items is None else [every[k - 1] for k in items]
 
 
-def if_known(facts: Facts, things: T) -> T:
-    """The same rows, names or pairs; none where the facts are not known."""
-    return things if facts else things[:0]
+def if_known(known: Sized | None, things: T) -> T:
+    """The same rows, names or pairs; none where what they need is not known: None or empty."""
+    return things if known else things[:0]
 
 
 def labels(facts: Facts, rows: np.ndarray, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
-    """Name of a fact (None: of every fact) -> values of the items in these rows (from 0), (len(rows),)."""
-    return {name: np.array(facts[name])[rows] for name in names or facts} if facts else {}
+    """Name of a fact (None: of every fact) -> values of the items in these rows (from 0), (len(rows),).
+
+    Names that are not known are left out.
+    """
+    wanted = (facts or ()) if names is None else names
+    return {name: np.array(facts[name])[rows] for name in wanted if name in facts} if facts else {}
 
 
 def named(texts: Sequence[str], truth: Sequence[dict[str, str]]) -> pd.DataFrame:
@@ -106,7 +167,8 @@ def with_guesses(table: pd.DataFrame, facts: Facts, rows: np.ndarray) -> pd.Data
     """A table of `accuracies` with one more column, `GUESS`, computed from the items in these rows (from 0)."""
     if not facts:
         return table
-    return table.assign(**{GUESS: [probes.most_frequent(values) for values in labels(facts, rows).values()]})
+    values = labels(facts, rows, [str(name) for name in table.index])
+    return table.assign(**{GUESS: [probes.most_frequent(each) for each in values.values()]})
 
 
 def share_bars(
@@ -140,6 +202,5 @@ def cards(
     catalogue: Catalogue, items: Sequence[int], notes: Sequence[Mapping[str, str]], **options: Any
 ) -> Figure | None:
     """`plots.mllm.item_cards` of items (numbers from 1), with their pictures if they have one; None without items."""
-    paths = [catalogue.item(int(k)).picture for k in items]
-    pictures = [open_picture(path) if path else None for path in paths]
+    pictures = [catalogue.item(int(k)).picture for k in items]
     return mllm.item_cards(pictures, notes, **options) if pictures else None

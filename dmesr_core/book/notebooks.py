@@ -14,7 +14,9 @@ from nbformat import NotebookNode
 from dmesr_core.errors import BookError, SettingsError
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # IPython colours its tracebacks
-_WARNING = re.compile(r"^.*\b\w*Warning\b.*$", re.MULTILINE)
+# A warning of Python as it prints them, "file.py:3: UserWarning: ...". What the package logs about a user's data (rows
+# that were dropped, texts that were cut) is no warning, whatever words are in it.
+_WARNING = re.compile(r"^(?:.*\.py|<[^>\n]*>|\S+):\d+: \w*Warning: .*$", re.MULTILINE)
 
 
 def parameters(nb: NotebookNode, chapter: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ import nbformat
 
 from dmesr_core import files, profiles, provenance
 from dmesr_core.book import stamps
-from dmesr_core.book.chapter import NUMBERS_FILE, RECORDS
+from dmesr_core.book.chapter import NUMBERS_FILE, RECORDS, check_settings
 from dmesr_core.book.contents import chapters, choose
 from dmesr_core.book.notebooks import check_executed, check_parameters, last_started, parameters, runs_last
 from dmesr_core.errors import BookError, SettingsError
@@ -57,17 +57,12 @@ class RunSettings:
     cell_timeout: int | None = None  # seconds per cell; None: no limit
 
     def __post_init__(self) -> None:
-        profiles.get(self.profile)
-        if self.data != "bazaar":
-            from dmesr_core.data.datasets import dataset_spec  # here, because it loads torch
-
-            dataset_spec(self.data)
-            if not (self.data_dir and Path(self.data_dir).is_dir()):
-                raise SettingsError(
-                    f"data {self.data!r} needs a data folder that exists; got {self.data_dir!r}: --data-dir names it"
-                )
-        if self.seed < 0:
-            raise SettingsError(f"seed must be 0 or more, got {self.seed!r}")
+        if self.profile not in profiles.PROFILES:  # "" is none, though `profiles.get` has a default
+            raise SettingsError(f"unknown profile {self.profile!r}: choose one of {', '.join(profiles.PROFILES)}")
+        check_settings(self.data, self.data_dir, self.mllm, self.seed)
+        for name in ("profile", "data", "data_dir", "mllm", "seed"):
+            if name in self.more:
+                raise SettingsError(f"{name} is a setting of its own: --{name.replace('_', '-')}, not --set")
         if self.cell_timeout is not None and self.cell_timeout < 1:
             raise SettingsError(f"cell_timeout must be at least 1 second, or None; got {self.cell_timeout!r}")
 
@@ -93,8 +88,10 @@ class RunSettings:
     @property
     def parameters(self) -> dict[str, Any]:
         """Parameters that every chapter is run with."""
+        # Chapters run in a folder of their own.
         data_dir = str(Path(self.data_dir).resolve()) if self.data_dir else ""
-        common = {"profile": self.profile, "data": self.data, "data_dir": data_dir, "mllm": self.mllm}
+        mllm = str(Path(self.mllm).resolve()) if self.mllm != "tiny" and Path(self.mllm).is_dir() else self.mllm
+        common = {"profile": self.profile, "data": self.data, "data_dir": data_dir, "mllm": mllm}
         return {**common, "seed": self.seed, **self.more}
 
 
@@ -107,13 +104,18 @@ def run_book(settings: RunSettings, wanted: list[str] | None = None, say: Callab
         say: receives each line of progress.
 
     Raises:
-        SettingsError: before anything runs, when a chapter's parameters cell or a parameter is wrong.
+        SettingsError, DataError: before anything runs, when a chapter's parameters cell or a parameter is wrong, or
+            the model cannot be had.
         BookError: at the first chapter that fails. Chapters that ran before it are kept and not run again.
     """
     chosen = choose(chapters(settings.root), wanted or [])
     for path in chosen:
         nb = nbformat.read(path, as_version=4)
         check_parameters(settings.parameters, parameters(nb, path.stem), path.stem)
+    if settings.mllm != "tiny":
+        from dmesr_core.features.mllm import MLLM  # here, because it loads torch
+
+        MLLM.load(settings.mllm)
     chosen.sort(key=runs_last)
     ran = 0
     for number, path in enumerate(chosen, 1):
@@ -228,7 +230,7 @@ def _execute(path: Path, output: Path, report: Path, numbers: Path, work: Path, 
     environment = {
         **_KERNEL_ENVIRONMENT,
         "DMESR_PROFILE": settings.profile,
-        "DMESR_CACHE": os.environ.get("DMESR_CACHE") or str(settings.build / "cache"),
+        "DMESR_CACHE": str(files.cache_dir()),  # also where the environment names it from the working folder
         NUMBERS_FILE: str(numbers),
         RECORDS: os.pathsep.join(str(settings.executed / f"{each}{STAMP}") for each in others),
     }

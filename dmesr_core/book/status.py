@@ -11,6 +11,7 @@ import pandas as pd
 from dmesr_core import provenance
 from dmesr_core.book import stamps
 from dmesr_core.experiments.records import read_records
+from dmesr_core.experiments.tables import hours
 
 ChapterRun = Mapping[str, Any]  # what the runner wrote about the run of one chapter
 
@@ -50,10 +51,9 @@ def stored_rows_table(folder: Path) -> pd.DataFrame:
     table = {}
     for file in sorted(folder.glob("*.jsonl")):
         rows = read_records(file)
-        hours = sum(row.report["seconds"] for row in rows if row.report) / 3600
         table[file.stem] = {
             "rows": len(rows),
-            "hours of training": f"{hours:.1f}",
+            "hours of training": f"{hours(rows):.1f}",
             "states of the code": len({row.code for row in rows}),
             "present code": f"{sum(row.made_by_this_code for row in rows) / len(rows):.0%}",
             "commits": len({str(row.commit) for row in rows}),

@@ -23,9 +23,6 @@ def add_parser(verbs: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    import numpy as np
-    from safetensors.numpy import save
-
     from dmesr_core.data.catalogue import read_catalogue
     from dmesr_core.features.extract import extract_features
     from dmesr_core.files import write_atomically
@@ -34,15 +31,13 @@ def _run(options: argparse.Namespace) -> None:
     out = Path(options.out or options.folder)
     check_folder(out, "--out")
     features = extract_features(catalogue, options.mllm, progress=on_terminal())
-    arrays = {key: getattr(features, key) for key in ("coarse_picture", "coarse_text", "fine", "fine_mask")}
-    file = out / "features.safetensors"
-    write_atomically(file, save({key: np.ascontiguousarray(value) for key, value in arrays.items()}))
+    features.save(out)
     write_atomically(out / "descriptions.csv", _descriptions(catalogue.ids, features))
     report = {key: value for key, value in features.report.items() if isinstance(value, (int, float)) and value}
     say(", ".join(f"{key} {value:.4g}" for key, value in report.items()))
     for item, view, reason in features.report["fallbacks"][:20]:
         say(f"item {item}, {view}: {reason}")
-    say(f"written: {file}, {out / 'descriptions.csv'}")
+    say(f"written to {out}: features.safetensors and features.json (Features.load reads them), descriptions.csv")
 
 
 def _descriptions(ids: tuple[str, ...], features: Any) -> str:

@@ -7,24 +7,27 @@ external id "0" is an id like any other.
 from __future__ import annotations
 
 import csv
+import logging
 import math
-import os
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from os.path import isfile  # no error for names that are too long for a file
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from dmesr_core.data.csv_files import clean_id, name_rows, read_table, rows_where
+from dmesr_core.data.csv_files import clean_id, name_rows, read_table, rows_where, shown
+from dmesr_core.data.html_tables import cut, html_table
 from dmesr_core.data.item_names import ItemNames
-from dmesr_core.data.pictures import PICTURE_ENDINGS
+from dmesr_core.data.picture_files import find_pictures, named_pictures, say_unmatched
 from dmesr_core.errors import DataError
 from dmesr_core.files import write_atomically
 
+_log = logging.getLogger(__name__)
 MAX_TEXT = 20_000  # characters; longer texts are cut: no encoder of this package reads that far
 _FACT = "fact:"  # prefix of the columns of items.csv that hold known facts
 
@@ -37,17 +40,31 @@ class Item(NamedTuple):
     text: str
     picture: Path | None
 
+    def __repr__(self) -> str:
+        picture = None if self.picture is None else shown(self.picture)
+        return f"Item(id={shown(self.id)}, title={shown(self.title)}, text={shown(self.text)}, picture={picture})"
+
 
 @dataclass(frozen=True)
 class Catalogue:
     """N items in a fixed order; item number k (1..N) is row k - 1 of every field.
 
     Checked and cleaned on input: ids become strings without surrounding spaces; titles and texts longer than
-    `MAX_TEXT` are cut. Pictures are paths only; whether the file exists and can be read shows when it is opened
-    (`open_picture`).
+    `MAX_TEXT` characters are cut and null bytes dropped, both counted in `report`. Pictures are paths only; whether the
+    file exists and can be read shows when it is opened (`open_picture`).
 
     Raises:
         DataError: no items, fields of different lengths, an id that is empty, NaN or used twice.
+
+    Example:
+        >>> from dmesr_core.data.catalogue import Catalogue
+        >>> shop = Catalogue(("B1", "B2"), ("Red cup", "Blue cup"), ("Holds tea.", ""), (None, None))
+        >>> shop
+        <Catalogue: 2 items, 2 of them without picture>
+        >>> shop.item(1).title, shop.index("B2"), shop.words(1)
+        ('Red cup', 2, 'Red cup. Holds tea.')
+        >>> shop.report["empty_text"]
+        1
     """
 
     ids: tuple[str, ...]  # external ids
@@ -66,8 +83,8 @@ class Catalogue:
             if len(values) != n:
                 raise DataError(f"the catalogue has {n:,} ids but {len(values):,} {name}: one per item is needed")
         ids = _clean_ids(self.ids)
-        titles, titles_cut = _clean_texts(self.titles, "title", ids)
-        texts, texts_cut = _clean_texts(self.texts, "text", ids)
+        titles, titles_cut, titles_nulls = _clean_texts(self.titles, "title", ids)
+        texts, texts_cut, texts_nulls = _clean_texts(self.texts, "text", ids)
         pictures = tuple(None if p is None else Path(p) for p in self.pictures)
         counted = {
             "items": n,
@@ -77,6 +94,7 @@ class Catalogue:
             # a subset of a catalogue keeps the counts of what was cut before
             "long_title_cut": titles_cut + self.report.get("long_title_cut", 0),
             "long_text_cut": texts_cut + self.report.get("long_text_cut", 0),
+            "null_bytes_dropped": titles_nulls + texts_nulls + self.report.get("null_bytes_dropped", 0),
         }
         facts = {name: tuple(values) for name, values in self.facts.items()} if self.facts is not None else None
         clean = {"ids": ids, "titles": titles, "texts": texts, "pictures": pictures, "facts": facts}
@@ -88,6 +106,12 @@ class Catalogue:
 
     def __repr__(self) -> str:
         return f"<Catalogue: {len(self):,} items, {self.report['no_picture']:,} of them without picture>"
+
+    def _repr_html_(self) -> str:
+        first = (self.item(k) for k in range(1, min(3, len(self)) + 1))
+        rows = [(cut(item.id), cut(item.title), cut(item.text, 80)) for item in first]
+        without = f"{self.report['no_picture']:,} without picture, {self.report['empty_text']:,} without text"
+        return html_table(f"Catalogue: {len(self):,} items, {without}", ("id", "title", "text"), rows)
 
     def item(self, k: int) -> Item:
         """Item number `k`, 1..N.
@@ -153,45 +177,61 @@ def read_catalogue(folder: str | Path) -> Catalogue:
     Columns: `id`, `title`, `text`, and optionally `picture`: a file name within `pictures/`, empty for an item
     without one. Without that column the picture of item x is `pictures/x.jpg`, `.png`, `.webp` and so on.
     Columns called `fact:<name>` are read as known facts. A picture that is named but does not exist is counted
-    (`picture_not_found`) and keeps its path, so that opening it gives an error with its name.
+    (`picture_not_found`) and keeps its path, so that opening it gives an error with its name. Texts that were cut,
+    files that match no item and items without a file are said (`logging`) and counted in the report.
 
     Raises:
         DataError: the file cannot be read or lacks a column, an invalid id (see `Catalogue`), or a picture outside
             `pictures/`.
+
+    Example:
+        >>> import tempfile
+        >>> from dmesr_core.data.catalogue import Catalogue, read_catalogue, write_catalogue
+        >>> folder = tempfile.mkdtemp()
+        >>> write_catalogue(folder, Catalogue(("B1",), ("Cup",), ("Red.",), (None,)))
+        >>> read_catalogue(folder).item(1)
+        Item(id='B1', title='Cup', text='Red.', picture=None)
     """
     folder = Path(folder)
-    table = read_table(folder / "items.csv", ("id", "title", "text"))
+    where = folder / "items.csv"
+    table = read_table(where, ("id", "title", "text"))
     if table.empty:
-        raise DataError(f"{folder / 'items.csv'}: the catalogue is empty: there is a header but no item below it")
+        raise DataError(f"{where}: the catalogue is empty: there is a header but no item below it")
     ids = [clean_id(id) for id in table["id"]]
-    root = folder / "pictures"
-    if "picture" in table.columns:
+    root, named = folder / "pictures", "picture" in table.columns
+    pictures: list[Path | None]
+    if named:
         pictures = named_pictures(root, table["picture"].str.strip().tolist())
     else:
         found = find_pictures(root)
         pictures = [found.get(id) for id in ids]
     facts = {name[len(_FACT) :]: tuple(table[name]) for name in table.columns if name.startswith(_FACT)}
-    not_found = sum(p is not None and not p.is_file() for p in pictures)
+    report = {"picture_not_found": sum(p is not None and not isfile(p) for p in pictures)}
     try:
-        return Catalogue(tuple(ids), tuple(table["title"]), tuple(table["text"]), tuple(pictures), facts or None,
-                         {"picture_not_found": not_found})  # fmt: skip
+        catalogue = Catalogue(
+            tuple(ids), tuple(table["title"]), tuple(table["text"]), tuple(pictures), facts or None, report
+        )
     except DataError as error:
-        raise DataError(f"{folder / 'items.csv'}: {error}") from None
+        raise DataError(f"{where}: {error}") from None
+    say_changes(catalogue, where)
+    catalogue.report["picture_unmatched"] = say_unmatched(root, catalogue.ids, pictures, named)
+    return catalogue
 
 
-def find_pictures(folder: str | Path) -> dict[str, Path]:
-    """Pictures in a folder, by file name without its ending; of several the first in `PICTURE_ENDINGS`."""
-    folder = Path(folder)
-    found: dict[str, tuple[int, Path]] = {}
-    if folder.is_dir():
-        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-            stem, ending = os.path.splitext(entry.name)
-            if ending.lower() not in PICTURE_ENDINGS or (entry.is_symlink() and _is_outside(folder, Path(entry.path))):
-                continue
-            rank = PICTURE_ENDINGS.index(ending.lower())
-            if stem not in found or rank < found[stem][0]:
-                found[stem] = rank, Path(entry.path)
-    return {stem: path for stem, (_, path) in found.items()}
+def say_changes(catalogue: Catalogue, where: str | Path) -> None:
+    """Say (`logging`) how many titles and texts of a catalogue were cut or lost null bytes when it was read."""
+    for key, values in (("title", catalogue.titles), ("text", catalogue.texts)):
+        if count := catalogue.report[f"long_{key}_cut"]:
+            first = next(id for id, value in zip(catalogue.ids, values, strict=True) if len(value) == MAX_TEXT)
+            _log.warning(
+                "%s: %s cut to %s characters (first: item %s)", where, _many(count, key), f"{MAX_TEXT:,}", shown(first)
+            )
+    if count := catalogue.report["null_bytes_dropped"]:
+        _log.warning("%s: null bytes dropped from %s", where, _many(count, "text"))
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def write_catalogue(folder: str | Path, catalogue: Catalogue) -> None:
@@ -201,6 +241,15 @@ def write_catalogue(folder: str | Path, catalogue: Catalogue) -> None:
 
     Raises:
         DataError: a picture cannot be copied; names the item and the file.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from dmesr_core.data.catalogue import Catalogue, write_catalogue
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> write_catalogue(folder, Catalogue(("B1",), ("Cup",), ('Says "hello".',), (None,), {"colour": ("red",)}))
+        >>> print((folder / "items.csv").read_text().rstrip())
+        "id","title","text","picture","fact:colour"
+        "B1","Cup","Says ""hello"".","","red"
     """
     folder = Path(folder)
     root = folder / "pictures"
@@ -242,50 +291,27 @@ def _clean_ids(ids: Sequence) -> tuple[str, ...]:
         rows = [row for row, id in enumerate(clean_ids, start=1) if id == first]
         others = len({id for id, is_twice in zip(clean_ids, twice, strict=True) if is_twice}) - 1
         more = f"; {others:,} more ids occur more than once" if others else ""
-        raise DataError(f"the item id {first!r} is used more than once ({name_rows(rows)}){more}")
+        raise DataError(f"the item id {shown(first)} is used more than once ({name_rows(rows)}){more}")
     return clean_ids
 
 
-def _clean_texts(texts: Sequence, what: str, ids: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
-    """Texts with at most `MAX_TEXT` characters, and how many were cut."""
-    clean, cut = [], 0
+def _clean_texts(texts: Sequence, what: str, ids: tuple[str, ...]) -> tuple[tuple[str, ...], int, int]:
+    """Texts with at most `MAX_TEXT` characters, how many were cut, and how many lost null bytes."""
+    clean, cut_short, with_nulls = [], 0, 0
     for id, text in zip(ids, texts, strict=True):
         text = "" if text is None or (isinstance(text, float) and math.isnan(text)) else text
         if not isinstance(text, str):
-            raise DataError(f"item {id!r}: the {what} is not a string but {text!r}")
-        cut += len(text) > MAX_TEXT
-        text = text[:MAX_TEXT].replace("\0", "")  # CSV readers differ in how they treat null bytes
+            raise DataError(f"item {shown(id)}: the {what} is not a string but {text!r:.60}")
+        if "\0" in text:  # CSV readers differ in how they treat null bytes
+            text, with_nulls = text.replace("\0", ""), with_nulls + 1
+        cut_short += len(text) > MAX_TEXT
+        text = text[:MAX_TEXT]
         try:
             text.encode("utf-8")
         except UnicodeEncodeError as error:
             raise DataError(
-                f"item {id!r}: the {what} holds half a character (a lone surrogate) at position {error.start}; "
+                f"item {shown(id)}: the {what} holds half a character (a lone surrogate) at position {error.start}; "
                 "it was decoded wrongly before"
             ) from None
         clean.append(text)
-    return tuple(clean), cut
-
-
-def named_pictures(root: Path, names: list[str]) -> list[Path | None]:
-    """Paths of the pictures in the column `picture`; none may lie outside `root`."""
-    pictures: list[Path | None] = []
-    for row, name in enumerate(names, start=1):
-        if not name:
-            pictures.append(None)
-            continue
-        # Checked as Windows and as POSIX path: a catalogue may be read on another system than it was written on.
-        windows = PureWindowsPath(name)
-        outside = windows.drive or windows.root or PurePosixPath(name).is_absolute() or ".." in windows.parts
-        path = root / name
-        if outside or "\0" in name or _is_outside(root, path):
-            raise DataError(
-                f"{root.parent / 'items.csv'}: row {row}: the picture {name!r} leads out of {root}; "
-                "give the name of a file within that folder"
-            )
-        pictures.append(path)
-    return pictures
-
-
-def _is_outside(root: Path, path: Path) -> bool:
-    """Whether `path`, with links resolved, lies outside the folder `root`."""
-    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
+    return tuple(clean), cut_short, with_nulls

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dmesr_core import files, profiles
 from dmesr_core.data.bazaar.world import World, make_world
 from dmesr_core.data.catalogue import Catalogue
+from dmesr_core.data.checks import check_whole
 from dmesr_core.data.folder import load_folder
+from dmesr_core.data.html_tables import html_table
 from dmesr_core.data.interactions import Interactions
 from dmesr_core.data.movielens import load_movielens
 from dmesr_core.data.sequence_file import load_sequence_file
@@ -31,6 +35,14 @@ class Dataset:
 
     def __repr__(self) -> str:
         return f"<Dataset {self.name!r}: {self.catalogue!r}, {self.interactions!r}>"
+
+    def _repr_html_(self) -> str:
+        log = self.interactions
+        counts = html_table(
+            f"Dataset {self.name!r}", ("items", "users", "events"),
+            [(f"{log.n_items:,}", f"{log.n_users:,}", f"{len(log):,}")],
+        )  # fmt: skip
+        return counts + (log if self.catalogue is None else self.catalogue)._repr_html_()
 
     def require_catalogue(self) -> Catalogue:
         """The catalogue.
@@ -110,6 +122,8 @@ def load_dataset(
 ) -> Dataset:
     """The data set called `name`, or the one at a path: `load_dataset("bazaar")`, `load_dataset("my_shop")`.
 
+    What was dropped, cut, tied or unmatched is said (`logging`) and counted in the `report` of catalogue and log.
+
     An option that is None has the default of the data set's own reader: `data.movielens.load_movielens`,
     `data.folder.load_folder`, `data.sequence_file.load_sequence_file` (for `beauty`, `toys` and `sequences`, which
     have no catalogue, and none of these options). Their docstrings say which files and columns they read.
@@ -127,14 +141,26 @@ def load_dataset(
 
     Raises:
         SettingsError: an unknown name, a folder that is lacking or not wanted, an option that the data set does not
-            have. DataError: what is read is wrong; names the file, the row or the id.
+            have or a value out of its range. DataError: what is read is wrong; names the file, the row or the id.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from dmesr_core.data.datasets import load_dataset
+        >>> shop = pathlib.Path(tempfile.mkdtemp())
+        >>> _ = (shop / "items.csv").write_text("id,title,text,picture\\nB1,Red cup,,\\nB2,Blue cup,For tea.,\\n")
+        >>> _ = (shop / "interactions.csv").write_text("user,item,time\\nann,B1,2024-05-01\\nann,B2,2024-05-02\\n")
+        >>> data = load_dataset(shop)
+        >>> data.interactions
+        <Interactions: 2 events of 1 users with 2 items>
+        >>> data.interactions.time  # seconds since 1970
+        array([1.7145216e+09, 1.7146080e+09])
     """
+    check_whole("seed", seed, 0)
+    if profile is not None:
+        profiles.get(profile)
     spec, folder = _find(name, folder)
     given = {"k_core": k_core, "min_rating": min_rating, "on_unknown": on_unknown, "keep_bare": keep_bare}
-    options = {option: value for option, value in given.items() if value is not None}
-    if unknown := [option for option in options if option not in spec.options]:
-        known = f"it has {', '.join(spec.options)}" if spec.options else "it has none of these"
-        raise SettingsError(f"data {spec.name!r} has no option {', '.join(unknown)}: {known}")
+    options = _options(spec, given)
     if spec.read is None:
         if folder:
             raise SettingsError(f"data {spec.name!r} is generated and reads no folder: leave out {str(folder)!r}")
@@ -145,6 +171,15 @@ def load_dataset(
     return Dataset(spec.name, *loaded)
 
 
+def _options(spec: DatasetSpec, given: dict[str, Any]) -> dict[str, Any]:
+    """The options that are given; SettingsError for one that the data set does not have."""
+    options = {option: value for option, value in given.items() if value is not None}
+    if unknown := [option for option in options if option not in spec.options]:
+        known = f"it has {', '.join(spec.options)}" if spec.options else "it has none of these"
+        raise SettingsError(f"data {spec.name!r} has no option {', '.join(unknown)}: {known}")
+    return options
+
+
 def dataset_spec(name: str) -> DatasetSpec:
     """The entry of a name in `DATASETS`.
 
@@ -152,8 +187,14 @@ def dataset_spec(name: str) -> DatasetSpec:
         SettingsError: an unknown name; lists those that there are.
     """
     if name not in DATASETS:
-        raise SettingsError(f"unknown data {name!r}: choose one of {', '.join(DATASETS)}")
+        raise SettingsError(f"unknown data {name!r}{_meant(name)}: choose one of {', '.join(DATASETS)}")
     return DATASETS[name]
+
+
+def _meant(name: str) -> str:
+    """The nearest name of a data set, as a question; "" if none is near."""
+    near = difflib.get_close_matches(name.lower(), DATASETS, n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def _find(name: str | Path, folder: str | Path | None) -> tuple[DatasetSpec, str | Path | None]:
@@ -161,12 +202,33 @@ def _find(name: str | Path, folder: str | Path | None) -> tuple[DatasetSpec, str
     if folder or (isinstance(name, str) and name in DATASETS):
         return dataset_spec(str(name)), folder
     path = Path(name) if isinstance(name, str | Path) and str(name) else None
-    if path is not None and (path.is_dir() or path.is_file()):
-        return DATASETS["folder" if path.is_dir() else "sequences"], path
+    if path is None:
+        raise SettingsError(
+            f"unknown data {str(name)!r}: choose one of {', '.join(DATASETS)}, or give the path of a folder or file"
+        )
+    if path.is_dir():
+        return DATASETS["folder"], path
+    if path.suffix.lower() in (".csv", ".tsv"):
+        raise SettingsError(
+            f"{str(path)!r} is a table: give the folder that holds items.csv and interactions.csv, such as "
+            f"load_dataset({str(path.parent)!r}); a log of one user per line is read by "
+            f"load_dataset('sequences', {str(path)!r})"
+        )
+    if path.is_file():
+        return DATASETS["sequences"], path
     raise SettingsError(
-        f"unknown data {str(name)!r}: choose one of {', '.join(DATASETS)}, or give the path of a folder or a file "
-        "that exists"
+        f"unknown data {str(name)!r}{_meant(str(name))}: there is no such folder or file in {Path.cwd()}"
+        f"{_near_path(path)}. Give the path of a folder or file that exists, or one of {', '.join(DATASETS)}"
     )
+
+
+def _near_path(path: Path) -> str:
+    """What is called nearly like a path that does not exist, as a part of a sentence; "" if nothing is."""
+    parent = path.parent
+    if not parent.is_dir():
+        return f", nor a folder {str(parent)!r}"
+    near = difflib.get_close_matches(path.name, [entry.name for entry in os.scandir(parent)], n=1)
+    return f" (there is {str(parent / near[0])!r})" if near else ""
 
 
 def _bazaar(spec: DatasetSpec, profile: str | None, seed: int) -> Dataset:

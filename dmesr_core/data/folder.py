@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from dmesr_core.data.catalogue import Catalogue, read_catalogue
-from dmesr_core.data.interactions import Interactions, keep_core, read_interactions
-from dmesr_core.errors import DataError, SettingsError
+from dmesr_core.data.checks import check_whole
+from dmesr_core.data.interactions import Interactions, check_on_unknown, keep_core, read_interactions
+from dmesr_core.errors import DataError
 
 
 def load_folder(folder: str | Path, k_core: int = 0, on_unknown: str = "error") -> tuple[Catalogue, Interactions]:
@@ -22,14 +23,19 @@ def load_folder(folder: str | Path, k_core: int = 0, on_unknown: str = "error") 
 
     Raises:
         DataError: invalid data; names the file, the row or the id.
-        SettingsError: `k_core` below 0.
+        SettingsError: `k_core` below 0 or no whole number, another value of `on_unknown`.
     """
-    if k_core < 0:
-        raise SettingsError(f"k_core must be at least 0, got {k_core}")
+    check_whole("k_core", k_core, 0)
+    check_on_unknown(on_unknown)
     folder = Path(folder)
     if not folder.is_dir():
         found = "this is a file, not a folder" if folder.exists() else "there is no such folder"
         raise DataError(f"{folder}: {found}; it should hold items.csv, interactions.csv and pictures/")
+    if not (folder / "items.csv").exists() and (folder / "ratings.csv").exists():
+        raise DataError(
+            f"{folder}: there is no items.csv, but a ratings.csv as MovieLens has it: "
+            f'load_dataset("movielens", {str(folder)!r})'
+        )
     catalogue = read_catalogue(folder)
     interactions = read_interactions(folder / "interactions.csv", catalogue, on_unknown=on_unknown)
     return keep_core(catalogue, interactions, k_core) if k_core > 0 else (catalogue, interactions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,11 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from dmesr_core.data.catalogue import Catalogue
+from dmesr_core.data.checks import check_number, check_whole
 from dmesr_core.data.csv_files import read_table
+from dmesr_core.data.html_tables import cut, html_table
 from dmesr_core.data.item_names import ItemNames
 from dmesr_core.data.log_columns import as_series, check_unknown_items, number_items, number_users, parse_times
 from dmesr_core.data.sequences import Cases, Sequences, Split
 from dmesr_core.errors import DataError, SettingsError
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +26,16 @@ class Interactions:
     """n events, sorted by user, then time; events of one user at the same time keep their input order.
 
     Made by `from_columns` or `read_interactions`, which check their input.
+
+    Example:
+        >>> from dmesr_core.data.interactions import Interactions
+        >>> log = Interactions.from_columns(["ann", "bob", "ann", "ann"], [1, 2, 2, 3], [10, 5, 30, 20], 3)
+        >>> log
+        <Interactions: 4 events of 2 users with 3 items>
+        >>> [history.tolist() for history in log.histories()]
+        [[1, 3, 2], [2]]
+        >>> log.leave_one_out().test.targets
+        array([2])
     """
 
     user: np.ndarray  # (n,) int64, 0..U-1
@@ -30,34 +45,36 @@ class Interactions:
     n_items: int  # N, the size of the catalogue (not every item needs to occur)
     report: dict[str, int] = field(default_factory=dict)  # counts, see `from_columns`
     item_names: ItemNames | None = None  # ids and titles, if the log came with a catalogue
+    exact: np.ndarray | None = None  # (n,) int64, order of events that float64 takes to be at the same time, if any
 
     @classmethod
     def from_columns(
         cls, users: Iterable, items: Iterable, times: Iterable, catalogue: Catalogue | int,
-        on_unknown: str = "error", where: str = "interactions",
+        on_unknown: str = "error", where: str = "interactions", keep: np.ndarray | None = None,
     ) -> Interactions:  # fmt: skip
         """Events from three columns of equal length, in any order.
 
         Args:
             users: ids, strings or numbers.
             items: external ids of the catalogue; or item numbers 1..N where `catalogue` is the number N.
-            times: numbers, numbers as text, dates (`datetime64`), or ISO dates as text; dates become seconds
-                since 1970 (UTC).
+            times: numbers in one unit, numbers as text, dates (`datetime64`), or ISO dates as text; dates become
+                seconds since 1970 (UTC). Events are ordered by the exact values, `time` holds them as float64.
             catalogue: the catalogue, or the number of its items.
-            on_unknown: "error", or "drop" (and count) events whose item is not in the catalogue.
+            on_unknown: "error", or "drop" (count and say) events whose item is not in the catalogue.
             where: name of the data in messages, such as a file name.
+            keep: (n,) bool, which events to keep; all are checked, and rows in messages count all. None: all.
 
         The report counts events, users, items (that occur), single_event_users, unsorted (events that come
         after a later one of the same user), tied_times (same user, same time as the event before), repeats
-        (same user and item as an earlier event) and unknown_items_dropped.
+        (same user and item as an earlier event) and unknown_items_dropped. What was dropped or tied is
+        said (`logging`).
 
         Raises:
             DataError: columns of different lengths, no events, unknown items, users without an id, times that
-                are missing, infinite or cannot be read. Names the rows, from 1.
+                are missing, infinite, in several units or cannot be read. Names the rows, from 1.
             SettingsError: another value of `on_unknown`.
         """
-        if on_unknown not in ("error", "drop"):
-            raise SettingsError(f"on_unknown must be 'error' or 'drop', got {on_unknown!r}")
+        check_on_unknown(on_unknown)
         users, items, times = (as_series(column) for column in (users, items, times))
         if not len(users) == len(items) == len(times):
             raise DataError(
@@ -66,28 +83,38 @@ class Interactions:
         if len(users) == 0:
             raise DataError(f"{where}: there are no events")
         user, user_ids = number_users(users, where)
-        time = parse_times(times, where)
+        time, exact = parse_times(times, where)
         item = number_items(items, catalogue)
         unknown = item == 0
-        if unknown.any():
-            check_unknown_items(items, unknown, on_unknown, where)
-            user, item, time = user[~unknown], item[~unknown], time[~unknown]
-        order = np.argsort(user, kind="stable")
-        user, item, time = user[order], item[order], time[order]
-        unsorted = int(((user[1:] == user[:-1]) & (time[1:] < time[:-1])).sum())
-        if unsorted:
-            order = np.lexsort((time, user))  # stable: ties keep their input order
-            user, item, time = user[order], item[order], time[order]
+        dropped = unknown if keep is None else unknown & keep
+        stay = np.flatnonzero(~unknown if keep is None else ~unknown & keep)
+        if dropped.any():
+            check_unknown_items(items, dropped, on_unknown, where, catalogue, any_left=len(stay) > 0)
+        user, item, time, exact, unsorted = _sorted(stay, user, item, time, exact)
         n_items = len(catalogue) if isinstance(catalogue, Catalogue) else int(catalogue)
-        report = {"unsorted": unsorted, "unknown_items_dropped": int(unknown.sum())}
+        report = {"unsorted": unsorted, "unknown_items_dropped": int(dropped.sum())}
         names = catalogue.names if isinstance(catalogue, Catalogue) else None
-        return cls(user, item, time, user_ids, n_items, report, names)._keep(np.ones(len(user), bool))
+        log = cls(user, item, time, user_ids, n_items, report, names, exact)._keep(np.ones(len(user), bool))
+        if tied := log.report["tied_times"]:
+            events = "event has" if tied == 1 else "events have"
+            _log.warning(
+                "%s: %s %s the same time as the user's event before: file order decides", where, f"{tied:,}", events
+            )
+        return log
 
     def __len__(self) -> int:
         return len(self.user)
 
     def __repr__(self) -> str:
         return f"<Interactions: {len(self):,} events of {self.n_users:,} users with {self.n_items:,} items>"
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for user, item, time in zip(self.user[:3], self.item[:3], self.time[:3], strict=True):
+            id, title = (str(item), "") if self.item_names is None else self.item_names[item]
+            rows.append((cut(self.user_ids[user]), cut(id), cut(title), f"{time:.15g}"))
+        caption = f"Interactions: {len(self):,} events of {self.n_users:,} users with {self.n_items:,} items"
+        return html_table(caption, ("user", "item", "title", "time"), rows)
 
     @property
     def n_users(self) -> int:
@@ -109,8 +136,9 @@ class Interactions:
         Users are renumbered, items are not; `keep_core` renumbers items and reduces the catalogue as well.
 
         Raises:
-            DataError: no event is left.
+            DataError: no event is left. SettingsError: `k` is no whole number, or below 0.
         """
+        check_whole("k", k, 0)
         keep = np.ones(len(self), bool)
         while True:
             by_user = np.bincount(self.user[keep], minlength=self.n_users)
@@ -149,10 +177,9 @@ class Interactions:
         training.
 
         Raises:
-            DataError: no user has enough events.
+            DataError: no user has enough events. SettingsError: `min_history` is no whole number, or below 1.
         """
-        if min_history < 1:
-            raise SettingsError(f"min_history must be at least 1, got {min_history}")
+        check_whole("min_history", min_history, 1)
         offsets, starts = self._offsets(), self._offsets()[:-1]
         lengths = np.diff(offsets)
         with_cases = np.flatnonzero(lengths >= min_history + 2)  # users
@@ -182,12 +209,13 @@ class Interactions:
             DataError: a part would be empty.
             SettingsError: shares out of range, another value of `targets`, `min_history` below 1.
         """
+        for name, share in (("valid", valid), ("test", test)):
+            check_number(name, share)
         if not (0 < valid < 1 and 0 < test < 1 and valid + test < 1):
             raise SettingsError(f"valid and test must be above 0 and sum to less than 1, got {valid} and {test}")
         if targets not in ("all", "first", "last"):
             raise SettingsError(f"targets must be 'all', 'first' or 'last', got {targets!r}")
-        if min_history < 1:
-            raise SettingsError(f"min_history must be at least 1, got {min_history}")
+        check_whole("min_history", min_history, 1)
         clock, n = np.sort(self.time), len(self)
         valid_from, test_from = clock[int(n * (1 - valid - test))], clock[int(n * (1 - test))]
         period = (self.time >= valid_from).astype(np.int64) + (self.time >= test_from)  # 0 train, 1 valid, 2 test
@@ -242,17 +270,21 @@ class Interactions:
         stay = np.flatnonzero(by_user)
         user = (np.cumsum(by_user > 0) - 1)[self.user[keep]]
         item, time = self.item[keep], self.time[keep]
-        same_user = user[1:] == user[:-1]
+        exact = None if self.exact is None else self.exact[keep]
+        tied = (user[1:] == user[:-1]) & (time[1:] == time[:-1])
+        if exact is not None:
+            tied &= exact[1:] == exact[:-1]
         counted = {
             "events": len(user),
             "users": len(stay),
             "items": int(np.count_nonzero(np.bincount(item))),
             "single_event_users": int((by_user == 1).sum()),
-            "tied_times": int((same_user & (time[1:] == time[:-1])).sum()),
+            "tied_times": int(tied.sum()),
             "repeats": int((np.diff(np.sort(user * (self.n_items + 1) + item)) == 0).sum()),
         }
         user_ids = self.user_ids if len(stay) == self.n_users else tuple(self.user_ids[u] for u in stay)
-        return Interactions(user, item, time, user_ids, self.n_items, {**self.report, **counted}, self.item_names)
+        report = {**self.report, **counted}
+        return Interactions(user, item, time, user_ids, self.n_items, report, self.item_names, exact)
 
 
 def read_interactions(
@@ -269,7 +301,41 @@ def read_interactions(
 
 
 def keep_core(catalogue: Catalogue, interactions: Interactions, k: int) -> tuple[Catalogue, Interactions]:
-    """The k-core of the interactions and the catalogue of its items, both renumbered from 1."""
+    """The k-core of the interactions and the catalogue of its items, both renumbered from 1; says what it drops."""
     core = interactions.k_core(k)
     left = np.unique(core.item)
+    if len(left) < len(catalogue) or len(core) < len(interactions):
+        parts = (
+            f"{before - after:,} of {before:,} {name}"
+            for name, before, after in (
+                ("items", len(catalogue), len(left)),
+                ("users", interactions.n_users, core.n_users),
+                ("events", len(interactions), len(core)),
+            )
+        )
+        _log.warning("%d-core: dropped %s", k, ", ".join(parts))
     return catalogue.subset(left), core.subset(left)
+
+
+def check_on_unknown(on_unknown: object) -> None:
+    """SettingsError unless `on_unknown` is one of the two things that can be done about events of unknown items."""
+    if on_unknown not in ("error", "drop"):
+        raise SettingsError(f"on_unknown must be 'error' or 'drop', got {on_unknown!r}")
+
+
+def _sorted(stay: np.ndarray, user: np.ndarray, item: np.ndarray, time: np.ndarray, exact: np.ndarray | None) -> tuple:
+    """The events `stay` by user and time, ties in their input order; and how many events came after a later one."""
+
+    def in_order(order: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+        return user[order], item[order], time[order], None if exact is None else exact[order]
+
+    user, item, time, exact = in_order(stay[np.argsort(user[stay], kind="stable")])
+    earlier = time[1:] < time[:-1]
+    if exact is not None:
+        earlier |= (time[1:] == time[:-1]) & (exact[1:] < exact[:-1])
+    unsorted = int(((user[1:] == user[:-1]) & earlier).sum())
+    if unsorted:
+        user, item, time, exact = in_order(np.lexsort((time, user) if exact is None else (exact, time, user)))
+    if exact is not None and not ((user[1:] == user[:-1]) & (time[1:] == time[:-1]) & (np.diff(exact) != 0)).any():
+        exact = None  # the order that float64 gives is the order of all
+    return user, item, time, exact, unsorted

@@ -41,6 +41,12 @@ class ItemNames:
     def __repr__(self) -> str:
         return f"<ItemNames of {len(self):,} items>"
 
+    def __getitem__(self, k: int) -> tuple[str, str]:
+        """Id and title of item number `k`, 1..N."""
+        if not 1 <= k <= len(self):
+            raise DataError(f"there is no item number {k}: items run from 1 to {len(self):,}")
+        return self.ids[k - 1], self.titles[k - 1]
+
     def __add__(self, more: ItemNames) -> ItemNames:
         return ItemNames(self.ids + more.ids, self.titles + more.titles)
 

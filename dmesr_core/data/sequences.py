@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from dmesr_core.data.checks import check_whole
+from dmesr_core.data.html_tables import html_table
 from dmesr_core.data.item_names import ItemNames
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.files import Chunked
@@ -45,6 +47,9 @@ class Sequences:
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    def __repr__(self) -> str:
+        return f"<Sequences: {len(self):,} of {self.lengths.sum():,} events>"
 
     def __getitem__(self, s: int) -> np.ndarray:
         """The items of sequence `s`, oldest first, (length,) int64; a view, not a copy."""
@@ -120,10 +125,27 @@ class Cases:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def __repr__(self) -> str:
+        return f"<Cases: {len(self):,} of {len(np.unique(self.users)):,} users>"
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Training sequences, validation and test cases; made by `Interactions.leave_one_out` or `.global_time`."""
+    """Training sequences, validation and test cases; made by `Interactions.leave_one_out` or `.global_time`.
+
+    Example:
+        >>> from dmesr_core.data.interactions import Interactions
+        >>> log = Interactions.from_columns(["ann"] * 3 + ["bob"], [1, 2, 3, 1], [10, 20, 30, 10], 3)
+        >>> split = log.leave_one_out()
+        >>> split
+        <Split 'leave-one-out': 2 training sequences, 1 validation and 1 test cases, 3 items>
+        >>> split.test.histories[0].tolist(), int(split.test.targets[0])
+        ([1, 2], 3)
+        >>> split.train_counts.tolist()  # how often each item occurs in training; item 0 is padding
+        [0, 2, 0, 0]
+        >>> split.report["users_without_cases"]
+        1
+    """
 
     train: Sequences
     valid: Cases  # for early stopping and the choice of settings
@@ -139,6 +161,14 @@ class Split:
             f"{len(self.train):,} training sequences, {len(self.valid):,} validation and {len(self.test):,} test cases"
         )
         return f"<Split {self.name!r}: {parts}, {self.n_items:,} items>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("training", f"{len(self.train):,} sequences of {self.train.lengths.sum():,} events"),
+            ("validation", f"{len(self.valid):,} cases"),
+            ("test", f"{len(self.test):,} cases"),
+        ]
+        return html_table(f"Split {self.name!r} with {self.n_items:,} items", ("part", "holds"), rows)
 
 
 def check_split(split: object) -> None:
@@ -160,8 +190,7 @@ def pad(sequences: Sequences | Iterable[Iterable[int]], max_len: int) -> torch.T
     Only the last `max_len` items of a sequence are kept. T is the largest length in the batch, at least 1 (a batch
     of empty histories is one column of padding).
     """
-    if max_len < 1:
-        raise SettingsError(f"max_len must be at least 1, got {max_len}")
+    check_whole("max_len", max_len, 1)
     if not isinstance(sequences, Sequences):
         sequences = Sequences.from_lists(sequences)
     lengths = np.minimum(sequences.lengths, max_len)  # (B,)
@@ -184,8 +213,7 @@ def length_batches(
     Raises:
         SettingsError: `batch_size` below 1.
     """
-    if batch_size < 1:
-        raise SettingsError(f"batch_size must be at least 1, got {batch_size}")
+    check_whole("batch_size", batch_size, 1)
     lengths = np.asarray(lengths)
     if isinstance(generator, torch.Generator):
         seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))

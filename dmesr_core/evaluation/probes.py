@@ -71,7 +71,7 @@ def _label_words(words: list[str], facts: dict[str, str]) -> list[str]:
 def probe(
     vectors: np.ndarray, labels: np.ndarray, test_vectors: np.ndarray, test_labels: np.ndarray, strength: float = 0.3
 ) -> np.ndarray:
-    """Fit a linear probe on some items and predict the labels of others.
+    """Fit a linear probe on some items and predict the labels of others; a single label is predicted for all.
 
     Args:
         vectors, labels: (n, d) and (n,), to fit; columns are standardised first.
@@ -82,7 +82,7 @@ def probe(
         (m,) bool: True for a correct prediction.
 
     Raises:
-        DataError: fewer than two different labels to fit, or shapes that do not match.
+        DataError: no label to fit, or shapes that do not match.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -93,8 +93,10 @@ def probe(
             f"a probe needs one label per vector, and vectors of one width: got {vectors.shape} with {labels.shape}, "
             f"and {test_vectors.shape} with {test_labels.shape}"
         )
-    if len(np.unique(labels)) < 2:
-        raise DataError(f"a probe needs at least two different labels to learn, got only {labels[:1].tolist()}")
+    if not len(labels):
+        raise DataError("a probe needs labels to learn from, got none")
+    if len(np.unique(labels)) == 1:  # such as a fold that has no item with another label
+        return test_labels == labels[0]
     mean, std = vectors.mean(0), vectors.std(0).clip(1e-6)
     model = LogisticRegression(C=strength, max_iter=200, tol=1e-3)
     with warnings.catch_warnings():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
@@ -11,7 +12,7 @@ from dmesr_core.evaluation.bootstrap import Paired
 from dmesr_core.evaluation.results import Result
 from dmesr_core.experiments.budget import LongerTraining
 from dmesr_core.experiments.contrasts import Interval
-from dmesr_core.experiments.records import RunRecord
+from dmesr_core.experiments.records import RunRecord, read_records
 from dmesr_core.experiments.repeat import same_ranks
 from dmesr_core.experiments.study import BACKBONE_NAMES, DATA_TITLES, VARIANT_NAMES, Cell, DataSplit, Study
 
@@ -69,8 +70,18 @@ def _sizes(study: Study, at: DataSplit) -> dict[str, object]:
         "cold targets": f"{cold_share(first):.0%}",
         "trainings": len(trained),
         "seeds": ", ".join(f"{BACKBONE_NAMES[b]} {len(some)}" for b, some in seeds.items()),
-        "hours": f"{sum(r.report['seconds'] for r in trained) / 3600:.2f}",
+        "hours": f"{hours(trained):.2f}",
     }
+
+
+def hours(records: Iterable[RunRecord]) -> float:
+    """Hours of training behind these records, one thread each."""
+    return sum(record.report["seconds"] for record in records if record.report) / 3600
+
+
+def stored_hours(folder: Path) -> dict[str, float]:
+    """Grid -> `hours` of its records, for each file `<grid>.jsonl` in a folder (such as `sweep.RESULTS`)."""
+    return {file.stem: hours(read_records(file)) for file in sorted(folder.glob("*.jsonl"))}
 
 
 def cold_share(record: RunRecord) -> float:

@@ -8,24 +8,26 @@ and after a change of an item only the results that depend on the change are com
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from dmesr_core.data.catalogue import Catalogue
-from dmesr_core.errors import DataError, SettingsError
+from dmesr_core.errors import SettingsError
 from dmesr_core.features.item_features import Features
-from dmesr_core.features.mllm import BROKEN_PICTURE, EMPTY, MLLM, NO_PICTURE, TEXT_CUT, MLLMOutput, MLLMSettings
+from dmesr_core.features.mllm import MLLM, MLLMOutput, MLLMSettings
+from dmesr_core.features.reasons import BROKEN_PICTURE, NO_PICTURE, list_issues, warn_of_losses
 from dmesr_core.features.store import FeatureStore, Record, make_key
+from dmesr_core.features.stored_results import StoredResults, Work
 from dmesr_core.features.text_encoder import MAX_TOKENS, TextEncoder
+from dmesr_core.features.tiny_mllm import FAMILIAR, checkpoint_folder, known_words
 from dmesr_core.files import cache_dir
 
-SHARD = 256  # results per stored shard: at most this many are lost when the process is killed
 _FILE = "<file>"  # replaces the path in a stored reason: the same bytes may later lie elsewhere
+_SAMPLE = 1000  # texts that are looked at for whether the tiny MLLM knows their words
+_log = logging.getLogger(__name__)
 
 
 def extract_features(
@@ -39,51 +41,75 @@ def extract_features(
 ) -> Features:
     """All features of `catalogue`: stored results are reused, the rest is computed and stored.
 
-    For an item whose picture is missing or broken, the text prompt replaces the picture prompt, so both its vectors
-    are equal. Models are loaded only if something has to be computed. After an interruption, call it again: it
-    continues.
+    For an item whose picture is missing, broken, or refused by the model, the text prompt replaces the picture prompt,
+    so both its vectors are equal. What was cut or fell back stands in the report and is said once, as a warning of
+    `logging`. Models are loaded only if something has to be computed, and are tried on plain input before the work
+    starts. After an interruption, call it again: it continues.
 
     Args:
-        catalogue: such as `load_dataset("my_shop").catalogue`.
+        catalogue: N items, such as `load_dataset("folder", "my_shop").catalogue`.
         mllm: a model, or what `MLLM.load` takes: "tiny", a hub name, or a folder. None: "tiny".
         encoder: a text encoder, or what `TextEncoder.load` takes. None: MiniLM.
         store: a store, or its folder. None: `features` in the cache folder.
         progress: show progress bars (on a terminal).
-        max_tokens: number of tokens of an item's words for which fine states are kept.
+        max_tokens: number of tokens of an item's words for which fine states are kept, at least 2.
 
     Returns:
-        `Features`. Its report holds `items`; `computed` and `reused` (results; one that several items share counts
-        once) and `computed_by_view`; `fallbacks`: a list of (item id, view, reason), and its counts `no_picture`,
-        `broken_picture`, `text_cut`, `empty_description`; `fine_at_limit`: number of items with `max_tokens` tokens,
-        most of which were cut; `seconds`.
+        `Features`: coarse vectors (N+1, d_c) of both views, fine states (N+1, L, d_f) with L ≤ `max_tokens`. The report
+        holds `items`; `computed` and `reused` (results; one that several items share counts once) and
+        `computed_by_view`; `fallbacks`: a list of (item id, view, reason), and its counts `no_picture`,
+        `broken_picture` (refused ones as well), `text_cut`, `empty_description`; `fine_cut`: number of items whose
+        words are longer than their fine states; `seconds`.
 
     Raises:
-        DataError: broken model files, or a full disk; results computed before are kept.
-        SettingsError: a model that cannot be used, or a wrong `max_tokens`.
+        DataError: broken model files, an item whose vector is not finite, a full disk, or a store that cannot be
+            written; results computed before are kept.
+        SettingsError: a model that cannot be used, or a wrong argument.
+
+    Example:
+        >>> from dmesr_core import extract_features, load_dataset
+        >>> catalogue = load_dataset("bazaar", profile="smoke").catalogue.subset([1, 2])
+        >>> features = extract_features(catalogue)
+        >>> features.coarse_text.shape, len(features), features.report["broken_picture"]
+        ((3, 128), 2, 0)
     """
-    if not isinstance(catalogue, Catalogue):
-        found = "None: the data set has no pictures or texts" if catalogue is None else type(catalogue).__name__
-        raise SettingsError(f"features are those of a catalogue, as load_dataset(...).catalogue; got {found}")
-    if max_tokens < 2:
-        raise SettingsError(f"max_tokens must be at least 2 (the marks of beginning and end), got {max_tokens}")
+    _check_arguments(catalogue, max_tokens)
     mllm, encoder, store = _loaded(mllm, encoder, store)
-    began = time.perf_counter()
-    words = [catalogue.words(k) for k in range(1, len(catalogue) + 1)]
-    results = _StoredResults(store, progress)
-    text = _text_view(results, mllm, words)
-    picture = _picture_view(results, mllm, words, catalogue.pictures, text)
-    fine, mask, tokens = _fine_states(results, encoder, words, max_tokens)
-    report = {"items": len(catalogue), **results.counts(), **_issues(catalogue.ids, picture=picture, text=text)}
-    report["fine_at_limit"] = sum(len(its_tokens) == max_tokens for its_tokens in tokens)
+    words, began = [catalogue.words(k) for k in range(1, len(catalogue) + 1)], time.perf_counter()
+    results = StoredResults(store, catalogue.ids, progress)
+    text_work = _text_work(mllm, words)
+    picture_work, unusable = _picture_work(mllm, words, catalogue.pictures)
+    fine_work = _fine_work(encoder, words, max_tokens)
+    _check_before(results, text_work, picture_work, fine_work, mllm, encoder, max_tokens)
+    text = _text_view(results, text_work, mllm, len(words))
+    picture = _picture_view(results, picture_work, mllm, catalogue.pictures, unusable, text)
+    fine, mask, tokens, cut = _fine_states(results, fine_work, encoder, max_tokens)
+    issues = list_issues(catalogue.ids, {"picture": picture.reasons, "text": text.reasons})
+    report = {"items": len(catalogue), **results.counts(), **issues, "fine_cut": int(cut.sum())}
     report["seconds"] = time.perf_counter() - began
-    descriptions = picture.descriptions, text.descriptions
-    made_by = {
-        "mllm": mllm.fingerprint, "picture_prompt": mllm.settings.picture_prompt,
-        "text_prompt": mllm.settings.text_prompt, "encoder": encoder.fingerprint,
-    }  # fmt: skip
-    return Features(
-        picture.vectors, text.vectors, fine, mask, *descriptions, tokens, report, catalogue.names, made_by
-    )
+    _warn(report, mllm, encoder, [catalogue.ids[k - 1] for k in np.flatnonzero(cut)], max(map(len, tokens)), words)
+    told, made_by = (picture.descriptions, text.descriptions), _made_by(mllm, encoder)
+    return Features(picture.vectors, text.vectors, fine, mask, *told, tokens, report, catalogue.names, made_by)
+
+
+# ---- before and after the work
+
+
+def _check_arguments(catalogue: object, max_tokens: object) -> None:
+    if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 2:
+        raise SettingsError(
+            f"max_tokens must be at least 2 (the marks of beginning and end) and an integer, got {max_tokens!r}"
+        )
+    if isinstance(catalogue, Catalogue):
+        return
+    found = type(catalogue).__name__
+    if catalogue is None:
+        found = "None: the data set has no pictures or texts"
+    elif isinstance(getattr(catalogue, "catalogue", None), Catalogue):
+        found += ": give its .catalogue"
+    elif isinstance(catalogue, str | Path):
+        found += f': for a folder of your own, load_dataset("folder", {str(catalogue)!r}).catalogue'
+    raise SettingsError(f"features are those of a catalogue, as load_dataset(...).catalogue; got {found}")
 
 
 def _loaded(
@@ -92,6 +118,14 @@ def _loaded(
     store: FeatureStore | str | Path | None,
 ) -> tuple[MLLM, TextEncoder, FeatureStore]:
     """The models and the store behind names, folders and None."""
+    for name, given, method, wanted in (
+        ("mllm", mllm, "embed", 'an MLLM, MLLMSettings, or what MLLM.load takes ("tiny", a hub name, a folder)'),
+        ("encoder", encoder, "encode", "a TextEncoder, or what TextEncoder.load takes (a hub name, a folder)"),
+        ("store", store, "check_writable", "a FeatureStore, or a folder"),
+    ):
+        usual = (str, Path, MLLMSettings) if name == "mllm" else (str, Path)
+        if given is not None and not isinstance(given, usual) and not hasattr(given, method):
+            raise SettingsError(f"{name} must be {wanted}; got {type(given).__name__}")
     if mllm is None or isinstance(mllm, MLLMSettings | str | Path):
         mllm = MLLM.load(mllm if mllm is not None else "tiny")
     if encoder is None or isinstance(encoder, str | Path):
@@ -99,6 +133,37 @@ def _loaded(
     if store is None or isinstance(store, str | Path):
         store = FeatureStore(store if store is not None else cache_dir() / "features")
     return mllm, encoder, store
+
+
+def _check_before(
+    results: StoredResults, text: Work, picture: Work, fine: Work, mllm: MLLM, encoder: TextEncoder, max_tokens: int
+) -> None:
+    """What would fail after hours fails now: a store that cannot be written, a model that cannot be used."""
+    coarse = results.is_missing(text) or results.is_missing(picture)
+    if coarse or results.is_missing(fine):
+        results.store.check_writable()
+    if results.is_missing(fine):
+        encoder.check(max_tokens)
+    if coarse:
+        mllm.check(pictures=results.is_missing(picture))
+
+
+def _made_by(mllm: MLLM, encoder: TextEncoder) -> dict[str, str]:
+    s = mllm.settings
+    prompts = {"picture_prompt": s.picture_prompt, "text_prompt": s.text_prompt}
+    return {"mllm": mllm.fingerprint, **prompts, "encoder": encoder.fingerprint}
+
+
+def _warn(report: dict, mllm: MLLM, encoder: TextEncoder, fine_cut: list[str], longest: int, words: list[str]) -> None:
+    text_limit = f"{mllm.text_limit:,} tokens for {mllm.name}" if report["text_cut"] else ""
+    warn_of_losses(report, text_limit, f"{longest} tokens for the text encoder {encoder.name}", fine_cut)
+    some = words[:: -(-len(words) // _SAMPLE)]
+    known = known_words(some) if mllm.folder == checkpoint_folder() else None
+    if known is not None and known < FAMILIAR:
+        _log.warning(
+            "the tiny MLLM has only ever seen drawn products of the Bazaar (it knows %.0f%% of the words of these "
+            "items); its vectors for other pictures and texts carry little: name a model from the hub", 100 * known
+        )  # fmt: skip
 
 
 # ---- coarse: the two views of the MLLM
@@ -125,45 +190,55 @@ class _ViewFeatures:
         self.reasons[k] = [reason]
 
 
-def _text_view(results: _StoredResults, mllm: MLLM, words: list[str]) -> _ViewFeatures:
-    prompt = mllm.settings.text_prompt
-    view = _ViewFeatures(len(words), mllm.width)
-    keys = [make_key("coarse", mllm.fingerprint, prompt, None, text) for text in words]
+def _text_work(mllm: MLLM, words: list[str]) -> Work:
+    keys = [make_key("coarse", mllm.fingerprint, mllm.settings.text_prompt, None, text) for text in words]
+    # Long texts first: texts of similar length share a batch, and memory runs out at once or never.
+    return Work("text", keys, dict(sorted(zip(keys, words, strict=True), key=lambda job: -len(job[1]))))
+
+
+def _text_view(results: StoredResults, work: Work, mllm: MLLM, n: int) -> _ViewFeatures:
+    view = _ViewFeatures(n, mllm.width)
 
     def compute(texts: list[str]) -> list[Record]:
-        return _coarse_records(mllm.embed(None, texts, prompt))
+        return _coarse_records(mllm.embed(None, texts, mllm.settings.text_prompt))
 
-    # Long texts first: texts of similar length share a batch, and memory runs out at once or never.
-    jobs = dict(sorted(zip(keys, words, strict=True), key=lambda job: -len(job[1])))
-    for items, record in results.get("text", keys, jobs, compute, mllm.settings.batch_size):
+    for items, record in results.get(work, compute, mllm.settings.batch_size):
         for k in items:
             view.set(k, record)
     return view
 
 
-def _picture_view(
-    results: _StoredResults, mllm: MLLM, words: list[str], pictures: tuple[Path | None, ...], text: _ViewFeatures
-) -> _ViewFeatures:
-    """As `_text_view`; an item without a usable picture falls back to its text view."""
-    prompt, text_prompt = mllm.settings.picture_prompt, mllm.settings.text_prompt
-    view = _ViewFeatures(len(words), mllm.width)
+def _picture_work(mllm: MLLM, words: list[str], pictures: tuple[Path | None, ...]) -> tuple[Work, dict[int, str]]:
+    """The work, and the reason for each item (1..N) whose picture cannot even be read."""
     keys: list[str | None] = []
     jobs: dict[str, tuple[Path, str]] = {}  # key -> picture, message without it
+    unusable: dict[int, str] = {}
     for k, picture in enumerate(pictures, start=1):
         content, reason = picture_hash(picture)
         if picture is None or content is None:
-            view.fall_back(k, text, reason)
+            unusable[k] = reason
             keys.append(None)
             continue
-        key = make_key("coarse", mllm.fingerprint, prompt, content, "")
+        key = make_key("coarse", mllm.fingerprint, mllm.settings.picture_prompt, content, "")
         keys.append(key)
-        jobs[key] = (picture, text_prompt + words[k - 1])
+        jobs[key] = (picture, mllm.settings.text_prompt + words[k - 1])
+    return Work("picture", keys, jobs), unusable
+
+
+def _picture_view(
+    results: StoredResults, work: Work, mllm: MLLM, pictures: tuple[Path | None, ...], unusable: dict[int, str],
+    text: _ViewFeatures,
+) -> _ViewFeatures:  # fmt: skip
+    """As `_text_view`; an item without a usable picture falls back to its text view."""
+    view = _ViewFeatures(len(pictures), mllm.width)
+    for k, reason in unusable.items():
+        view.fall_back(k, text, reason)
 
     def compute(chunk: list[tuple[Path, str]]) -> list[Record]:
-        paths = [path for path, _ in chunk]
-        return _coarse_records(mllm.embed(paths, None, prompt, [message for _, message in chunk]), paths)
+        paths, messages = [path for path, _ in chunk], [message for _, message in chunk]
+        return _coarse_records(mllm.embed(paths, None, mllm.settings.picture_prompt, messages), paths)
 
-    for items, record in results.get("picture", keys, jobs, compute, mllm.settings.batch_size):
+    for items, record in results.get(work, compute, mllm.settings.batch_size):
         for k in items:
             if record.array is None:
                 view.fall_back(k, text, record.note["broken"].replace(_FILE, str(pictures[k - 1])))
@@ -201,100 +276,32 @@ def _coarse_records(output: MLLMOutput, pictures: list[Path] | None = None) -> l
 # ---- fine: the token states of the text encoder
 
 
-def _fine_states(
-    results: _StoredResults, encoder: TextEncoder, words: list[str], max_tokens: int
-) -> tuple[np.ndarray, np.ndarray, list[list[str]]]:
-    """States (N+1, L, d_f), mask (N+1, L) and tokens of all items."""
-    fine = np.zeros((len(words) + 1, max_tokens, encoder.width), np.float16)
-    mask = np.zeros((len(words) + 1, max_tokens), bool)
-    tokens: list[list[str]] = [[] for _ in range(len(words) + 1)]
+def _fine_work(encoder: TextEncoder, words: list[str], max_tokens: int) -> Work:
     keys = [make_key("fine", encoder.fingerprint, max_tokens, text) for text in words]
+    return Work("fine", keys, dict(sorted(zip(keys, words, strict=True), key=lambda job: -len(job[1]))))
+
+
+def _fine_states(
+    results: StoredResults, work: Work, encoder: TextEncoder, max_tokens: int
+) -> tuple[np.ndarray, np.ndarray, list[list[str]], np.ndarray]:
+    """States (N+1, L, d_f), mask (N+1, L) and tokens of all items, and (N+1,) whose words were cut."""
+    n = len(work.keys)
+    fine = np.zeros((n + 1, max_tokens, encoder.width), np.float16)
+    mask, cut = np.zeros((n + 1, max_tokens), bool), np.zeros(n + 1, bool)
+    tokens: list[list[str]] = [[] for _ in range(n + 1)]
 
     def compute(texts: list[str]) -> list[Record]:
         found = encoder.encode(texts, max_tokens)
         return [
-            Record(states[: len(its_tokens)], {"tokens": its_tokens})
-            for states, its_tokens in zip(found.states, found.tokens, strict=True)
+            Record(states[: len(its_tokens)], {"tokens": its_tokens, "cut": bool(is_cut)})
+            for states, its_tokens, is_cut in zip(found.states, found.tokens, found.cut, strict=True)
         ]
 
-    jobs = dict(sorted(zip(keys, words, strict=True), key=lambda job: -len(job[1])))
-    for items, record in results.get("fine", keys, jobs, compute, 1):
+    for items, record in results.get(work, compute, 1):
         for k in items:
             tokens[k] = record.note["tokens"]
             fine[k, : len(tokens[k])] = record.array
             mask[k, : len(tokens[k])] = True
+            cut[k] = record.note.get("cut", len(tokens[k]) == max_tokens)  # older records do not say it
     longest = int(mask.any(0).sum())
-    return fine[:, :longest], mask[:, :longest], tokens
-
-
-# ---- the store, and the report
-
-
-class _StoredResults:
-    """The results of one extraction: read from the store, or computed and stored if they are missing there."""
-
-    def __init__(self, store: FeatureStore, progress: bool):
-        self.store, self.progress = store, progress
-        self.needed: dict[str, int] = {}  # view -> number of results
-        self.computed: dict[str, int] = {}  # view -> number of results that were not in the store
-
-    def get(
-        self, view: str, keys: Sequence[str | None], jobs: dict[str, Any], compute: Callable, batch_size: int
-    ) -> Iterator[tuple[list[int], Record]]:
-        """Each result with the numbers of the items that share it, in no particular order.
-
-        Args:
-            keys: of item 1, 2, ...; None for an item that needs no result.
-            jobs: key -> input of `compute`, which maps a list of inputs to a list of records.
-            batch_size: the number of inputs per call of `compute` is a multiple of it.
-        """
-        items: dict[str, list[int]] = {}
-        for k, key in enumerate(keys, start=1):
-            if key is not None:
-                items.setdefault(key, []).append(k)
-        self.needed[view], self.computed[view] = len(jobs), 0
-        todo = list(jobs)
-        for _ in range(3):  # again, if the store turns out to be damaged while it is read
-            self._compute_missing(view, {key: jobs[key] for key in todo if key not in self.store}, compute, batch_size)
-            done = set()
-            for key, record in self.store.read(todo):
-                yield items[key], record
-                done.add(key)
-            todo = [key for key in todo if key not in done]
-            if not todo:
-                return
-        raise DataError(f"feature store {self.store.folder}: cannot be read back; is the disk failing?")
-
-    def _compute_missing(self, view: str, missing: dict[str, Any], compute: Callable, batch_size: int) -> None:
-        """Compute the missing results, and store them shard by shard."""
-        if not missing:
-            return
-        step = -(-SHARD // batch_size) * batch_size
-        keys = list(missing)
-        with tqdm(total=len(keys), desc=view, unit="item", disable=None if self.progress else True) as bar:
-            for start in range(0, len(keys), step):
-                chunk = keys[start : start + step]
-                records = compute([missing[key] for key in chunk])
-                self.store.write(dict(zip(chunk, records, strict=True)))
-                self.computed[view] += len(chunk)
-                bar.update(len(chunk))
-
-    def counts(self) -> dict[str, Any]:
-        """Numbers of computed and reused results, for the report."""
-        computed = sum(self.computed.values())
-        reused = max(0, sum(self.needed.values()) - computed)
-        return {"computed": computed, "reused": reused, "computed_by_view": dict(self.computed)}
-
-
-def _issues(ids: tuple[str, ...], **views: _ViewFeatures) -> dict[str, Any]:
-    """(item id, view, reason) for every fallback, cut text or empty description, and the count of each kind."""
-    found = [
-        (id, name, reason)
-        for name, view in views.items()
-        for id, reasons in zip(ids, view.reasons[1:], strict=True)
-        for reason in reasons
-    ]
-    prefixes = {"no_picture": NO_PICTURE, "broken_picture": BROKEN_PICTURE, "text_cut": TEXT_CUT}
-    prefixes["empty_description"] = EMPTY
-    counts = {kind: sum(reason.startswith(prefix) for _, _, reason in found) for kind, prefix in prefixes.items()}
-    return {"fallbacks": found, **counts}
+    return fine[:, :longest], mask[:, :longest], tokens, cut

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from dmesr_core.errors import DataError, SettingsError
-from dmesr_core.features.model_files import quiet_loading
+from dmesr_core.features.model_files import loading
 
 
 def load_decoder(folder: Path, dtype: torch.dtype, tokenizer: Any) -> Any:
@@ -25,16 +25,13 @@ def load_decoder(folder: Path, dtype: torch.dtype, tokenizer: Any) -> Any:
         DataError: unreadable or incomplete weights, or a model that needs code of its own (`trust_remote_code`).
         SettingsError: not a decoder.
     """
-    from transformers import AutoModelForImageTextToText, GenerationConfig
+    with loading(f"model {folder}: its weights cannot be loaded"):
+        from transformers import AutoModelForImageTextToText, GenerationConfig
 
-    try:
-        with quiet_loading():
-            model, loading = AutoModelForImageTextToText.from_pretrained(
-                folder, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
-            )
-    except Exception as error:  # transformers and its dependencies raise many types here
-        raise DataError(f"model {folder}: its weights cannot be loaded: {error}") from error
-    if missing := sorted(loading["missing_keys"]):
+        model, found = AutoModelForImageTextToText.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
+        )
+    if missing := sorted(found["missing_keys"]):
         raise DataError(f"model {folder}: {len(missing)} weights are missing, the first is {missing[0]}")
     if model.config.is_encoder_decoder or model.get_output_embeddings() is None:
         raise SettingsError(f"model {folder}: only models that continue their prompt (decoders) can be used")
@@ -55,10 +52,8 @@ def continue_greedily(model: Any, inputs: Any, max_new_tokens: int) -> tuple[lis
 
     Returns:
         B lists of token ids, without the end token; and (B, d) float32: the mean of the last hidden states at the
-        positions that predict these tokens. For an empty answer, the state that predicts the end token.
-
-    Raises:
-        DataError: the states are not finite.
+        positions that predict these tokens. For an empty answer, the state that predicts the end token. Not finite
+        where the model's states are not.
     """
     states: list[torch.Tensor] = []  # one (B, d) per generated token
     head = model.get_output_embeddings()
@@ -76,6 +71,4 @@ def continue_greedily(model: Any, inputs: Any, max_new_tokens: int) -> tuple[lis
     hidden = torch.stack(states[: tokens.shape[1]], dim=1).float()  # (B, T, d)
     beyond = torch.arange(tokens.shape[1], device=tokens.device) >= length.clamp(min=1)[:, None]  # (B, T)
     means = hidden.masked_fill(beyond[..., None], 0).sum(1) / (~beyond).sum(1, keepdim=True)  # (B, d)
-    if not torch.isfinite(means).all():
-        raise DataError(f"the model's states are not finite in {model.dtype}; try dtype='float32' or 'bfloat16'")
     return answers, means.cpu().numpy()

@@ -12,7 +12,7 @@ import hashlib
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,49 +21,19 @@ import numpy as np
 import torch
 from PIL import Image
 
-from dmesr_core.data.pictures import bounded_rgb, open_picture
 from dmesr_core.errors import DataError, SettingsError
+from dmesr_core.features.devices import best_dtype, choose_device, is_out_of_memory
 from dmesr_core.features.generation import continue_greedily, load_decoder
-from dmesr_core.features.model_files import find_model, fingerprint, quiet_loading
-from dmesr_core.features.prompts import PICTURE_PROMPT, TEXT_PROMPT, Message, Prompter
+from dmesr_core.features.mllm_requests import Picture, Request, make_requests
+from dmesr_core.features.mllm_settings import MLLMSettings
+from dmesr_core.features.model_files import find_model, fingerprint, loading
+from dmesr_core.features.prompts import Prompter
+from dmesr_core.features.reasons import BROKEN_PICTURE, EMPTY, TEXT_CUT, ItemError, one_line
 from dmesr_core.features.tiny_mllm import checkpoint_folder
-
-Picture = str | Path | Image.Image | None
-
-# Prefixes of the reasons in `MLLMOutput.issues`. They are part of stored records.
-NO_PICTURE, BROKEN_PICTURE, TEXT_CUT, EMPTY = "no picture", "broken picture", "text cut", "empty description"
 
 _TINY = "tiny"  # name of the model that comes with the package
 _RECIPE = 1  # part of the fingerprint: raise it when a change of this file changes vectors or descriptions
-
-
-@dataclass(frozen=True)
-class MLLMSettings:
-    """Which model is used, on which device, with which prompts and limits."""
-
-    name: str  # "tiny" (the model that comes with the package), a folder, or a hub name such as "owner/model"
-    device: str | None = None  # "cpu", "cuda", "cuda:1", "mps"; None: the best available one
-    dtype: str | None = None  # "float32", "bfloat16" or "float16"; None: half precision where the device has it
-    batch_size: int = 64  # items per batch; halved automatically when memory runs out
-    max_picture_side: int = 512  # pixels; larger pictures are scaled down
-    max_new_tokens: int = 48  # length limit of a description, in tokens
-    max_text_tokens: int = 1024  # length limit of an item's words, in tokens; the rest is cut off
-    picture_prompt: str = PICTURE_PROMPT  # picture view: follows the picture
-    text_prompt: str = TEXT_PROMPT  # text view: precedes the item's words
-
-    def __post_init__(self) -> None:
-        if not self.name:
-            raise SettingsError('name is empty: give "tiny", a folder, or a hub name such as "owner/model"')
-        for name in ("batch_size", "max_picture_side", "max_new_tokens", "max_text_tokens"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise SettingsError(f"{name} must be an integer of at least 1, got {value!r}")
-        if self.dtype not in (None, "float32", "bfloat16", "float16"):
-            raise SettingsError(f"unknown dtype {self.dtype!r}: choose float32, bfloat16, float16, or None")
-        try:
-            torch.device(self.device or "cpu")
-        except RuntimeError:
-            raise SettingsError(f"unknown device {self.device!r}: choose cpu, cuda, cuda:1, mps, or None") from None
+_PROBE_SIDE = 1024  # pixels: `check` shows the model a plain picture that is no larger
 
 
 @dataclass(frozen=True)
@@ -75,26 +45,32 @@ class MLLMOutput:
     issues: list[tuple[int, str]]  # (index, reason): missing or broken pictures, cut texts, empty descriptions
 
 
-@dataclass
-class _Request:
-    """One input of the model and, later, its output; equal items share one."""
-
-    picture: Picture
-    message: Message
-    fallback_message: Message  # replaces `message` if the picture cannot be opened
-    reasons: list[str] = field(default_factory=list)
-    ids: list[int] = field(default_factory=list)  # tokens of the description
-    vector: np.ndarray | None = None  # (width,) float32
-
-
 class MLLM:
-    """An image-text model. `MLLM.load` finds its files; weights are loaded on first use."""
+    """An image-text model that describes items and turns them into vectors. `MLLM.load` finds its files.
+
+    Weights are loaded on first use. Attributes: `folder`, `settings`, `name`, `device`, `dtype`, `width` (length of an
+    item's vector), `fingerprint` (hash of all that changes the output, but the prompts).
+
+    Example:
+        >>> from dmesr_core import MLLM, load_dataset
+        >>> catalogue = load_dataset("bazaar", profile="smoke").catalogue
+        >>> model = MLLM.load("tiny")
+        >>> model.width
+        128
+        >>> model.describe([catalogue.pictures[0]], None, "Describe the product in the picture.")
+        ['a purple plain chair, high']
+        >>> model.describe(None, [catalogue.words(1)], "Summarise this product text: ")
+        ['a small linen chair for gifts']
+    """
 
     def __init__(self, folder: Path, settings: MLLMSettings):
         self.folder, self.settings, self.name = folder, settings, settings.name
-        self.device = torch.device(settings.device or _best_device())
-        self.dtype = getattr(torch, settings.dtype) if settings.dtype else _best_dtype(self.device)
+        self.device = choose_device(settings.device)
+        self.dtype = getattr(torch, settings.dtype) if settings.dtype else best_dtype(self.device)
         self._batch_size = settings.batch_size
+
+    def __repr__(self) -> str:
+        return f"<MLLM {self.name!r} on {self.device}, {str(self.dtype).removeprefix('torch.')}>"
 
     @classmethod
     def load(cls, settings: MLLMSettings | str | Path) -> MLLM:
@@ -105,22 +81,46 @@ class MLLM:
                 folder, a hub name, or settings whose `name` is one of these.
 
         Raises:
-            SettingsError, DataError: as `model_files.find_model`.
+            SettingsError: no such model, or a device that is not on this machine.
+            DataError: its folder lacks files.
+
+        Example:
+            >>> from dmesr_core.features.mllm import MLLM, MLLMSettings
+            >>> MLLM.load(MLLMSettings("tiny", device="cpu", max_new_tokens=20))
+            <MLLM 'tiny' on cpu, float32>
         """
+        if not isinstance(settings, MLLMSettings | str | Path):
+            raise SettingsError(f"MLLM.load takes a name, a folder or MLLMSettings, got {type(settings).__name__}")
         settings = settings if isinstance(settings, MLLMSettings) else MLLMSettings(str(settings))
-        return cls(checkpoint_folder() if settings.name == _TINY else find_model(settings.name), settings)
+        return cls(checkpoint_folder() if settings.name == _TINY else find_model(settings.name, (_TINY,)), settings)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of everything that changes the output except the prompts: the model's files and the limits."""
-        s = self.settings
-        parts = (_RECIPE, fingerprint(self.folder), s.dtype, s.max_picture_side, s.max_new_tokens, s.max_text_tokens)
+        """Hash of everything that changes the output except the prompts: files, number type, and the limits."""
+        s, dtype = self.settings, str(self.dtype).removeprefix("torch.")
+        parts = (_RECIPE, fingerprint(self.folder), dtype, s.max_picture_side, s.max_new_tokens, s.max_text_tokens)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     @property
     def width(self) -> int:
         """Length of an item's vector."""
         return self._text_config.hidden_size
+
+    @property
+    def text_limit(self) -> int:
+        """The length that an item's words are cut to in the text view, in tokens."""
+        return self.prompter.room(self.settings.text_prompt)
+
+    def check(self, pictures: bool = True) -> None:
+        """Try the model on plain words and, if `pictures`, on a plain picture: then what it lacks is found at once.
+
+        Raises:
+            SettingsError: no place for a picture in its chat template, a processor or a model that refuses even plain
+                input, too few positions, too little memory. DataError: broken files, or states that are not finite.
+        """
+        self._try_view(with_picture=False)
+        if pictures:
+            self._try_view(with_picture=True)
 
     def describe(self, pictures: Sequence[Picture] | None, texts: Sequence[str] | None, prompt: str) -> list[str]:
         """Descriptions only, greedy; arguments and errors are those of `embed`."""
@@ -141,25 +141,36 @@ class MLLM:
             pictures: n paths or Pillow pictures, None where an item has none; or None for no pictures at all.
             texts: n texts that follow the prompt, cut after `max_text_tokens`; or None for no texts at all.
             prompt: the instruction.
-            fallback_messages: n whole messages for items whose picture is missing or broken (default: the
-                same as with a picture).
+            fallback_messages: n whole messages for items whose picture is missing, broken, or refused by the model
+                (default: the same as with a picture).
 
         Returns:
-            `MLLMOutput`. Its issues name items with a missing or broken picture (if `pictures` are given), with a text
-            that was cut, or with an empty description. The vector of an empty description is the state that predicts
-            its end.
+            `MLLMOutput` with vectors (n, width). Its issues name items with a missing, broken or refused picture (if
+            `pictures` are given), with a text that was cut, or with an empty description. The vector of an empty
+            description is the state that predicts its end.
 
         Raises:
-            SettingsError: the model has no chat template or needs what is not installed; memory or positions run out.
-            DataError: broken model files, lists of different length, or states that are not finite.
+            SettingsError: the model has no chat template or needs what is not installed; it refuses even plain input;
+                memory or positions run out.
+            DataError: broken model files, lists of different length, or an input with states that are not finite.
+
+        Example:
+            >>> from dmesr_core import MLLM, load_dataset
+            >>> catalogue = load_dataset("bazaar", profile="smoke").catalogue
+            >>> model = MLLM.load("tiny")
+            >>> found = model.embed([catalogue.pictures[0], None], None, model.settings.picture_prompt)
+            >>> found.vectors.shape, found.issues
+            ((2, 128), [(1, 'no picture')])
         """
-        requests = self._requests(pictures, texts, prompt, fallback_messages)
+        requests = make_requests(self.prompter, pictures, texts, prompt, fallback_messages)
         unique = list({id(request): request for request in requests}.values())
         side = self.settings.max_picture_side
-        with_picture = [r for r in unique if r.picture is not None]
-        self._process(sorted(with_picture, key=lambda r: (-_area(r.picture, side), -len(r.message.text))))
-        text_only = [r for r in unique if r.picture is None]  # also those whose picture could not be opened just now
-        self._process(sorted(text_only, key=lambda r: -len(r.message.text)))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd pictures: what matters is in the issues
+            with_picture = [r for r in unique if r.picture is not None]
+            self._process(sorted(with_picture, key=lambda r: (-r.area(side), -len(r.message.text))))
+            text_only = [r for r in unique if r.picture is None]  # also those that have lost their picture just now
+            self._process(sorted(text_only, key=lambda r: -len(r.message.text)))
         descriptions = {id(r): self.prompter.decode(r.ids) for r in unique}
         for r in unique:
             r.reasons += [TEXT_CUT] * r.message.cut + [EMPTY] * (not descriptions[id(r)])
@@ -180,13 +191,10 @@ class MLLM:
 
     @cached_property
     def _text_config(self):
-        from transformers import AutoConfig
+        with loading(f"model {self.folder}: its config.json is not understood"):
+            from transformers import AutoConfig
 
-        try:
-            with quiet_loading():
-                return AutoConfig.from_pretrained(self.folder, local_files_only=True).get_text_config(decoder=True)
-        except Exception as error:  # unknown model types, broken JSON, code that would have to be run
-            raise DataError(f"model {self.folder}: its config.json is not understood: {error}") from error
+            return AutoConfig.from_pretrained(self.folder, local_files_only=True).get_text_config(decoder=True)
 
     @cached_property
     def prompter(self) -> Prompter:
@@ -199,39 +207,12 @@ class MLLM:
 
     # ---- from items to vectors
 
-    def _requests(
-        self,
-        pictures: Sequence[Picture] | None,
-        texts: Sequence[str] | None,
-        prompt: str,
-        fallback_messages: Sequence[str] | None,
-    ) -> list[_Request]:
-        """One request per item, the same object for equal items."""
-        lengths = {len(given) for given in (pictures, texts, fallback_messages) if given is not None}
-        if len(lengths) != 1:
-            raise DataError(
-                f"pictures, texts and fallback_messages must be lists of one length, got {sorted(lengths)}"
-            )
-        n = lengths.pop()
-        messages = self.prompter.messages(prompt, texts if texts is not None else [""] * n)
-        fallbacks = self.prompter.messages("", fallback_messages) if fallback_messages is not None else messages
-        unique: dict[tuple, _Request] = {}
-        requests = []
-        for picture, message, fallback in zip(pictures or [None] * n, messages, fallbacks, strict=True):
-            missing = pictures is not None and picture is None
-            source = str(picture) if isinstance(picture, str | Path) else id(picture)
-            key = (source, message, fallback)
-            if key not in unique:
-                unique[key] = _Request(picture, fallback if missing else message, fallback, [NO_PICTURE] * missing)
-            requests.append(unique[key])
-        return requests
-
-    def _process(self, requests: list[_Request]) -> None:
-        """Fill in `ids` and `vector`. A request whose picture cannot be opened loses it, and is skipped."""
+    def _process(self, requests: list[Request]) -> None:
+        """Fill in `ids` and `vector`. A request whose picture cannot be used loses it, and is skipped."""
         for batch, inputs in self._batches(requests):
             self._process_batch(batch, inputs)
 
-    def _batches(self, requests: list[_Request]) -> Iterator[tuple]:
+    def _batches(self, requests: list[Request]) -> Iterator[tuple[list[Request], Any]]:
         """Batches with their inputs; a second thread prepares the next one while the model computes."""
         with ThreadPoolExecutor(1) as pool:
             start, waiting = 0, None
@@ -240,77 +221,114 @@ class MLLM:
                 start += len(batch)
                 upcoming = pool.submit(self._prepare, batch) if batch else None
                 if waiting:
-                    yield waiting.result()
+                    yield from waiting.result()
                 waiting = upcoming
 
-    def _prepare(self, batch: list[_Request]) -> tuple[list[_Request], Any]:
-        """The requests whose pictures can be opened, and the model's inputs for them."""
-        kept, pictures = [], []
+    def _prepare(self, batch: list[Request]) -> list[tuple[list[Request], Any]]:
+        """Those requests whose pictures can be used, with the model's inputs: one batch, if the processor takes it."""
+        opened: list[tuple[Request, Image.Image | None]] = []
         for request in batch:
-            if request.picture is not None:
-                try:
-                    pictures.append(_open(request.picture, self.settings.max_picture_side))
-                except DataError as error:
-                    request.reasons.append(f"{BROKEN_PICTURE}: {error}")
-                    request.picture, request.message = None, request.fallback_message
-                    continue
-            kept.append(request)
-        return kept, self.prompter.inputs([r.message.text for r in kept], pictures or None) if kept else None
-
-    def _process_batch(self, batch: list[_Request], inputs: Any) -> None:
-        """As `_process`, for one batch; it is split in halves until it fits into memory."""
-        if not batch:
-            return
+            try:
+                picture = request.open(self.settings.max_picture_side) if request.picture is not None else None
+                opened.append((request, picture))
+            except DataError as error:
+                request.drop_picture(f"{BROKEN_PICTURE}: {error}")
         try:
-            inputs = inputs.to(self.device, dtype=self.dtype)
-            tokens, vectors = continue_greedily(self.model, inputs, self.settings.max_new_tokens)
-        except torch.OutOfMemoryError:
+            return self._as_batch(opened)
+        except Exception as error:  # of the processor: many types
+            if len(opened) == 1:
+                self._refuse(opened[0][0], "the model's processor", error)
+                return []
+        alone = {}  # each by itself, to find those that are refused
+        for pair in opened:
+            try:
+                alone[pair[0].index] = self._as_batch([pair])
+            except Exception as error:
+                self._refuse(pair[0], "the model's processor", error)
+        try:
+            return self._as_batch([pair for pair in opened if pair[0].index in alone])
+        except Exception:  # it takes each of them, but not all together
+            return [batch for batches in alone.values() for batch in batches]
+
+    def _as_batch(self, opened: list[tuple[Request, Image.Image | None]]) -> list[tuple[list[Request], Any]]:
+        """One batch with its inputs, or none for no requests."""
+        if not opened:
+            return []
+        pictures = [picture for _, picture in opened if picture is not None]
+        inputs = self.prompter.inputs([request.message.text for request, _ in opened], pictures or None)
+        return [([request for request, _ in opened], inputs)]
+
+    def _process_batch(self, batch: list[Request], inputs: Any) -> None:
+        """As `_process`, for one batch; it is split in halves until it fits into memory."""
+        try:
+            tokens, vectors = self._run(inputs, self.settings.max_new_tokens)
+        except (DataError, SettingsError):  # of loading the weights
+            raise
+        except Exception as error:  # of the model: many types
+            full = is_out_of_memory(error)
+            if len(batch) == 1 and full:
+                raise self._no_room() from None
             if len(batch) == 1:
-                raise SettingsError(
-                    f"{self.name}: not even one item fits into the memory of {self.device}; "
-                    "lower max_picture_side or max_text_tokens, or choose a smaller model"
-                ) from None
+                return self._refuse(batch[0], "the model", error)
+            size = (len(batch) + 1) // 2 if full else 1
+            self._batch_size = min(self._batch_size, size) if full else self._batch_size
         else:
             for i, request in enumerate(batch):
+                if not np.isfinite(vectors[i]).all():
+                    raise ItemError(request.index, self._not_finite())
                 request.ids, request.vector = tokens[i], vectors[i]
             return
-        half = (len(batch) + 1) // 2
-        self._batch_size = min(self._batch_size, half)
         del inputs
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        for part in (batch[:half], batch[half:]):
-            self._process_batch(*self._prepare(part))
+        for start in range(0, len(batch), size):
+            for part in self._prepare(batch[start : start + size]):
+                self._process_batch(*part)
 
+    def _run(self, inputs: Any, max_new_tokens: int) -> tuple[list[list[int]], np.ndarray]:
+        return continue_greedily(self.model, inputs.to(self.device, dtype=self.dtype), max_new_tokens)
 
-def _open(picture: Picture, max_side: int) -> Image.Image:
-    return bounded_rgb(picture, max_side) if isinstance(picture, Image.Image) else open_picture(str(picture), max_side)
+    # ---- what goes wrong
 
+    def _refuse(self, request: Request, part: str, error: Exception) -> None:
+        """A request that a part of the model refuses loses its picture, unless a plain picture is refused as well.
 
-def _area(picture: Picture, max_side: int) -> float:
-    """Pixels of a scaled picture, read from its header: in many models the number of tokens grows with it."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if isinstance(picture, Image.Image):
-                width, height = picture.size
-            else:
-                with Image.open(str(picture)) as opened:
-                    width, height = opened.size
-    except Exception:  # `_prepare` opens it again and reports the error
-        return 0.0
-    return width * height * min(1.0, max_side / max(width, height)) ** 2
+        Raises:
+            SettingsError: even plain input is refused. ItemError: the request has no picture to lose.
+        """
+        with_picture = request.picture is not None
+        self._try_view(with_picture, run=part == "the model")
+        if not with_picture:
+            raise ItemError(request.index, f"{part} refuses its words: {one_line(error)}") from error
+        request.drop_picture(f"{BROKEN_PICTURE}: {request.picture_name}: {part} refuses it ({one_line(error)})")
 
+    def _try_view(self, with_picture: bool, run: bool = True) -> None:
+        """Prepare plain input and, if `run`, give it to the model."""
+        side = min(self.settings.max_picture_side, _PROBE_SIDE)
+        prompt = self.settings.picture_prompt if with_picture else self.settings.text_prompt
+        self.prompter.messages(prompt, [""])  # raises an error if the prompt is too long
+        inputs = self.prompter.check(prompt, Image.new("RGB", (side, side), "grey") if with_picture else None)
+        if not run:
+            return
+        try:
+            vectors = self._run(inputs, max_new_tokens=1)[1]
+        except (DataError, SettingsError):
+            raise
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise self._no_room() from None
+            what = "a plain grey picture" if with_picture else "plain words without a picture"
+            raise SettingsError(f"model {self.name}: it cannot be run on {what}: {one_line(error)}") from error
+        if not np.isfinite(vectors).all():
+            raise DataError(f"model {self.name}: {self._not_finite()}")
 
-def _best_device() -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    def _no_room(self) -> SettingsError:
+        return SettingsError(
+            f"{self.name}: not even one item fits into the memory of {self.device}; "
+            "lower max_picture_side or max_text_tokens, or choose a smaller model"
+        )
 
-
-def _best_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 on NVIDIA cards that compute with it, float16 on other accelerators, float32 on the CPU."""
-    if device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8:
-        return torch.bfloat16
-    return torch.float32 if device.type == "cpu" else torch.float16
+    def _not_finite(self) -> str:
+        advice = "its weights are damaged" if self.dtype == torch.float32 else "try dtype='float32'"
+        return f"the model's states are not finite in {str(self.dtype).removeprefix('torch.')}; {advice}"

@@ -12,9 +12,9 @@ import contextlib
 import errno
 import hashlib
 import json
+import logging
 import time
 import uuid
-import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,9 +23,10 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
-from dmesr_core.errors import DataError
-from dmesr_core.files import write_atomically
+from dmesr_core.errors import DataError, SettingsError
+from dmesr_core.files import check_writable, write_atomically
 
+_log = logging.getLogger(__name__)
 _STALE = 3600  # seconds after which an unfinished file is taken for that of a process that died
 
 
@@ -78,10 +79,21 @@ class FeatureStore:
         """The metadata of `key`, without opening its shard."""
         return self._index[key][1]
 
+    def check_writable(self) -> None:
+        """Make the folder and try to write there.
+
+        Raises:
+            DataError: nothing can be written, so there is no place for results.
+        """
+        try:
+            check_writable(self.folder)
+        except SettingsError as error:
+            raise DataError(f"feature store: {error}, or set DMESR_CACHE to a folder that can be written") from None
+
     def read(self, keys: Iterable[str]) -> Iterator[tuple[str, Record]]:
         """The records of those `keys` that exist, one shard in memory at a time, in no particular order.
 
-        A damaged shard is set aside with a warning, and its keys are removed.
+        A damaged shard is set aside with a warning of `logging`, and its keys are removed.
         """
         wanted: dict[str, list[str]] = {}  # shard -> keys
         for key in dict.fromkeys(keys):
@@ -154,11 +166,10 @@ class FeatureStore:
 
     def _set_aside(self, shard: str) -> None:
         """Rename the files of a damaged shard, so that they are ignored but can still be inspected."""
-        warnings.warn(
-            f"feature store {self.folder}: shard {shard} is incomplete or damaged; it was renamed to *.broken, "
-            "and its results will be computed again",
-            stacklevel=4,
-        )
+        _log.warning(
+            "feature store %s: shard %s is incomplete or damaged; it was renamed to *.broken, and its results will be "
+            "computed again", self.folder, shard,
+        )  # fmt: skip
         for file in (self._index_file(shard), self._data_file(shard)):
             with contextlib.suppress(OSError):  # missing, or renamed by another process
                 file.replace(file.with_name(file.name + ".broken"))

@@ -240,7 +240,7 @@ def ppmi_embeddings(train: Sequences, n_items: int, width: int, window: int = 5)
     2014). Memory grows with the number of pairs, not with the square of N. Items without a pair have a row of zeros.
     """
     counts = cooccurrences(train, n_items, window)
-    values, vectors = leading_eigenvectors(ppmi(counts).astype(np.float32), min(width, n_items))
+    values, vectors = leading_eigenvectors(ppmi(counts), min(width, n_items))
     out = torch.zeros(n_items + 1, width)
     out[:, : len(values)] = vectors * values.clamp(min=0).sqrt()
     out[torch.from_numpy(np.diff(counts.indptr) == 0)] = 0

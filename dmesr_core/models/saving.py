@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from dmesr_core.data.item_names import ItemNames
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.files import file_hash, write_atomically, write_json
-from dmesr_core.provenance import versions
 
 FORMAT = 1  # of the folder: raised when an older version of this package could not read it
 HEAD = "model.json"  # kind, settings, versions, and the hashes of the other files
@@ -46,6 +45,8 @@ class SavedModel(Protocol):
 
 def save_model(model: SavedModel, folder: Path) -> None:
     """See `Recommender.save`."""
+    from dmesr_core.provenance import versions  # reads all code of the package: not for everybody who loads a model
+
     config = model.config()
     check_free(folder)
     module = cast(nn.Module, model)

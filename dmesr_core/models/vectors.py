@@ -75,15 +75,16 @@ def leading_eigenvectors(matrix: sparse.csr_matrix, k: int, rounds: int = 8) -> 
 
     Halko, Martinsson and Tropp, Finding Structure with Randomness, 2011. ARPACK (`scipy.sparse.linalg.eigsh`) takes
     several times as long on the co-occurrences of a large catalogue, for an accuracy that item vectors do not need.
+    Computed as float64: so rounding, which depends on the number of threads, does not show in the result.
     """
-    n = matrix.shape[0]
+    n, matrix = matrix.shape[0], matrix.astype(np.float64)
     # A clone, because torch aligns its memory, on which the last bits of a product depend.
     dense = torch.from_numpy(matrix.toarray()).clone() if n * n <= DENSE_LIMIT else None
-    start = torch.randn(n, min(2 * k, n), generator=torch.Generator().manual_seed(0))
+    start = torch.randn(n, min(2 * k, n), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     basis = torch.linalg.qr(start).Q
     for _ in range(rounds):
         image = torch.from_numpy(matrix @ basis.numpy()) if dense is None else dense @ basis
         basis = torch.linalg.qr(image).Q
     left = torch.from_numpy(matrix @ basis.numpy()).T if dense is None else basis.T @ dense
     values, vectors = torch.linalg.eigh(left @ basis)  # ascending
-    return values.flip(0)[:k], fixed_signs((basis @ vectors.flip(1))[:, :k])
+    return values.flip(0)[:k].float(), fixed_signs((basis @ vectors.flip(1))[:, :k]).float()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, StrMethodFormatter
@@ -13,7 +12,7 @@ from dmesr_core.errors import DataError
 from dmesr_core.plots.bars import draw_stacked_shares
 from dmesr_core.plots.heatmap import draw_heatmap
 from dmesr_core.plots.intervals import Interval, draw_differences
-from dmesr_core.plots.style import FAINT, INK, figure, look, shared_legend
+from dmesr_core.plots.style import FAINT, INK, figure, look, shared_legend, subplots
 
 
 @figure
@@ -31,9 +30,9 @@ def component_table(
         raise DataError(f"components without a column: {', '.join(sorted(unknown))}")
     height = 0.34 * len(rows) + 1.1
     if gains is None:
-        fig, left = plt.subplots(figsize=(1.9 + 0.85 * len(columns), height))
+        fig, left = subplots(figsize=(1.9 + 0.85 * len(columns), height))
     else:
-        fig, (left, right) = plt.subplots(1, 2, figsize=(7.4, height), sharey=True, width_ratios=(1, 1.15))
+        fig, (left, right) = subplots(1, 2, figsize=(7.4, height), sharey=True, width_ratios=(1, 1.15))
         draw_differences(right, [gains.get(name) for name in rows])
         right.set_xlabel(xlabel)
         right.tick_params(axis="y", labelleft=False)
@@ -61,7 +60,7 @@ def sensitivity(panels: Mapping[str, Mapping[float, Interval]], default: Mapping
     """
     if not panels:
         raise DataError("no setting was given: there is nothing to draw")
-    fig, axes = plt.subplots(1, len(panels), figsize=(2.5 * len(panels) + 0.4, 2.9), sharey=True, squeeze=False)
+    fig, axes = subplots(1, len(panels), figsize=(2.5 * len(panels) + 0.4, 2.9), sharey=True, squeeze=False)
     for ax, (name, values) in zip(axes[0], panels.items(), strict=True):
         at = sorted(values)
         mean, low, high = np.array([values[v] for v in at], dtype=float).T
@@ -86,7 +85,7 @@ def data_efficiency(curves: Mapping[str, Mapping[int, Interval]], xlabel: str, y
     Args:
         curves: model -> amount -> interval.
     """
-    fig, ax = plt.subplots(figsize=(6.4, 3.4))
+    fig, ax = subplots(figsize=(6.4, 3.4))
     ticks = sorted({n for values in curves.values() for n in values})
     for i, (name, values) in enumerate(curves.items()):
         at = sorted(values)
@@ -116,7 +115,7 @@ def probe_heatmaps(
     """
     facts = [fact for some in groups.values() for fact in some]
     variants = list(next(iter(tables.values())))
-    fig, axes = plt.subplots(
+    fig, axes = subplots(
         len(tables), 1, figsize=(2.4 + 0.68 * len(variants), 1.0 + (0.35 + 0.26 * len(facts)) * len(tables)),
         sharex=True, squeeze=False,
     )  # fmt: skip
@@ -143,7 +142,7 @@ def stacked_shares(rows: Mapping[str, Mapping[str, float]], sizes: Mapping[str, 
     Args:
         rows: group -> part -> share, 0..1; sizes: group -> number of cases.
     """
-    fig, ax = plt.subplots(figsize=(7.4, 0.5 * len(rows) + 1.7))
+    fig, ax = subplots(figsize=(7.4, 0.5 * len(rows) + 1.7))
     draw_stacked_shares(ax, rows, height=0.66, smallest=0.05)
     ax.set_yticks(range(len(rows)), [f"{name}\n{sizes[name]:,} cases" for name in rows], fontsize=9)
     fig.legend(loc="outside upper center", ncols=2, fontsize=8.5)
@@ -161,7 +160,7 @@ def score_over_time(
     """
     if not panels:
         raise DataError("no data set was given: there is nothing to draw")
-    fig, axes = plt.subplots(1, len(panels), figsize=(max(5.4, 3.7 * len(panels)), 3.5), squeeze=False)
+    fig, axes = subplots(1, len(panels), figsize=(max(5.4, 3.7 * len(panels)), 3.5), squeeze=False)
     names = list(dict.fromkeys(name for panel in panels.values() for name in panel))
     for ax, (title, panel) in zip(axes[0], panels.items(), strict=True):
         for name, runs in panel.items():

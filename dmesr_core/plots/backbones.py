@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
@@ -12,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from dmesr_core.plots.heatmap import draw_heatmap
-from dmesr_core.plots.style import FAINT, INK, figure, look
+from dmesr_core.plots.style import FAINT, INK, figure, look, subplots
 
 IN, STATE, OUT = look(0).colour, look(2).colour, look(5).colour
 
@@ -20,7 +19,7 @@ IN, STATE, OUT = look(0).colour, look(2).colour, look(5).colour
 @figure
 def backbone_diagrams(steps: int = 4) -> Figure:
     """Three backbones on one history: recurrent, causal attention, and bidirectional attention with a masked item."""
-    fig, axes = plt.subplots(1, 3, figsize=(7.6, 2.9))
+    fig, axes = subplots(1, 3, figsize=(7.6, 2.9))
     _recurrent(axes[0], steps)
     _causal(axes[1], steps)
     _bidirectional(axes[2], steps, masked=steps - 2)
@@ -37,7 +36,7 @@ def influence_maps(maps: Mapping[str, np.ndarray]) -> Figure:
     Args:
         maps: name -> (T, T) non-negative; each row is scaled to a maximum of 1. Zeros are left blank.
     """
-    fig, axes = plt.subplots(1, len(maps), figsize=(7.6, 2.9), squeeze=False)
+    fig, axes = subplots(1, len(maps), figsize=(7.6, 2.9), squeeze=False)
     for (name, values), ax in zip(maps.items(), axes.flat, strict=True):
         share = values / np.maximum(values.max(axis=1, keepdims=True), 1e-12)
         positions = range(1, len(values) + 1)
@@ -88,7 +87,7 @@ def _box(ax: Axes, x: float, y: float, text: str, colour: str, line: str = "-") 
         FancyBboxPatch((x - 0.25, y - 0.25), 0.5, 0.5, boxstyle="round,pad=0.02", facecolor="white",
                        edgecolor=colour, lw=1.5, ls=line, zorder=3)
     )  # fmt: skip
-    ax.text(x, y, text, ha="center", va="center", fontsize=11, zorder=4)
+    ax.text(x, y, text, ha="center", va="center", fontsize=11, zorder=4, parse_math=True)
 
 
 def _arrow(ax: Axes, x: float, y: float, to_x: float, to_y: float, colour: str = INK) -> None:

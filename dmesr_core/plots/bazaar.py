@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,7 +12,7 @@ from matplotlib.patches import Circle, FancyBboxPatch
 from dmesr_core.errors import DataError
 from dmesr_core.plots.data import Picture, show_picture
 from dmesr_core.plots.heatmap import draw_heatmap
-from dmesr_core.plots.style import FAINT, INK, figure, look
+from dmesr_core.plots.style import FAINT, INK, figure, look, subplots
 
 HIDDEN, TASTE, PULL = look(0).colour, look(2).colour, look(5).colour
 
@@ -28,13 +27,13 @@ def hidden_markov_model(pictures: Sequence[Picture] = (), steps: int = 4) -> Fig
     """
     if steps < 2 or len(pictures) >= steps:
         raise DataError(f"wanted at least 2 steps and fewer pictures than steps, got {steps} and {len(pictures)}")
-    fig, ax = plt.subplots(figsize=(7.6, 3.5))
+    fig, ax = subplots(figsize=(7.6, 3.5))
     ax.set(xlim=(-1.05, 2 * steps - 0.7), ylim=(-0.75, 2.75), aspect="equal")
     ax.axis("off")
     for t in range(steps):
         x, last = 2.0 * t, t == steps - 1
         ax.add_patch(Circle((x, 2.1), 0.38, facecolor="white", edgecolor=HIDDEN, lw=2))
-        ax.text(x, 2.1, f"$z_{{{t + 1}}}$", ha="center", va="center", fontsize=13)
+        ax.text(x, 2.1, f"$z_{{{t + 1}}}$", ha="center", va="center", fontsize=13, parse_math=True)
         box = FancyBboxPatch((x - 0.5, -0.5), 1, 1, boxstyle="round,pad=0.02", facecolor="white",
                              edgecolor=INK, lw=1.4, ls="--" if last else "-")  # fmt: skip
         ax.add_patch(box)
@@ -42,7 +41,8 @@ def hidden_markov_model(pictures: Sequence[Picture] = (), steps: int = 4) -> Fig
             show_picture(inset := ax.inset_axes((x - 0.46, -0.46, 0.92, 0.92), transform=ax.transData), pictures[t])
             inset.axis("off")
         else:
-            ax.text(x, 0, "?" if last else f"$x_{{{t + 1}}}$", ha="center", va="center", fontsize=20 if last else 13)
+            ax.text(x, 0, "?" if last else f"$x_{{{t + 1}}}$", ha="center", va="center", fontsize=20 if last else 13,
+                    parse_math=True)  # fmt: skip
         _arrow(ax, (x, 1.7), (x, 0.55), TASTE, "-")
         if t:
             _arrow(ax, (x - 1.6, 2.1), (x - 0.4, 2.1), HIDDEN, "-")
@@ -71,7 +71,7 @@ def belief_map(belief: np.ndarray, pictures: Sequence[Picture]) -> Figure:
     steps, kinds = belief.shape
     if not np.allclose(belief.sum(1), 1, atol=1e-6):
         raise DataError("each row of a belief must sum to 1")
-    fig, (above, ax) = plt.subplots(2, 1, figsize=(7.4, 3.7), height_ratios=(0.28, 1), sharex=True)
+    fig, (above, ax) = subplots(2, 1, figsize=(7.4, 3.7), height_ratios=(0.28, 1), sharex=True)
     image = draw_heatmap(ax, belief.T, range(1, kinds + 1), range(steps), fontsize=10, cmap="Blues", vmin=0, vmax=1)
     ax.invert_yaxis()  # the first type at the bottom
     ax.set_xlabel("purchases seen so far")
@@ -93,7 +93,7 @@ def launches(on_sale: np.ndarray, events: np.ndarray) -> Figure:
     """Week by week: items on sale (left) and events in the log (right), each (weeks,)."""
     if np.shape(on_sale) != np.shape(events):
         raise DataError(f"{np.shape(on_sale)} weeks of items do not fit {np.shape(events)} weeks of events")
-    fig, (left, right) = plt.subplots(1, 2, figsize=(7.4, 2.6))
+    fig, (left, right) = subplots(1, 2, figsize=(7.4, 2.6))
     weeks = np.arange(len(on_sale))
     left.step(weeks, on_sale, where="mid", color=look(0).colour, lw=2)
     left.set_ylim(0, 1.08 * np.max(on_sale))

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,7 +13,7 @@ from matplotlib.ticker import StrMethodFormatter
 
 from dmesr_core.errors import DataError
 from dmesr_core.plots.intervals import Interval, contains_zero, draw_interval
-from dmesr_core.plots.style import FAINT, INK, figure, look, shared_legend
+from dmesr_core.plots.style import FAINT, INK, figure, look, shared_legend, subplots
 
 Cells = Mapping[str, Mapping[str, Mapping[str, Interval]]]  # data set -> backbone -> model -> interval
 
@@ -73,7 +72,7 @@ def protocol_comparison(cells: Mapping[str, Mapping[str, tuple[float, float]]], 
     kinds = list(dict.fromkeys(c.split(" + ")[0] for contenders in cells.values() for c in contenders))
     columns = min(2, len(cells))
     rows = math.ceil(len(cells) / columns)
-    fig, grid = plt.subplots(rows, columns, figsize=(7.2, 3.1 * rows + 0.5), squeeze=False)
+    fig, grid = subplots(rows, columns, figsize=(7.2, 3.1 * rows + 0.5), squeeze=False)
     for (data, contenders), ax in zip(cells.items(), grid.flat, strict=False):
         points = list(contenders.values())
         swapped = discordant_pairs(points)
@@ -106,7 +105,7 @@ def hit_probabilities(n_items: int, k: int, negatives: int) -> Figure:
     """Probability of a hit at `k` against the rank of the target: with all items, and with random `negatives`."""
     rank = np.unique(np.geomspace(1, n_items, 200).round().astype(int))
     full, sample = (rank <= k).astype(float), sampled_hit_probability(rank, n_items, k, negatives)
-    fig, ax = plt.subplots(figsize=(6.4, 2.9))
+    fig, ax = subplots(figsize=(6.4, 2.9))
     ax.plot(rank, full, color=look(0).colour, label=f"all {n_items:,} items compete", drawstyle="steps-post")
     ax.plot(rank, sample, color=look(1).colour, ls="--", label=f"{negatives} random items compete")
     ax.set_xscale("log")
@@ -136,7 +135,7 @@ def average_ranks(average: Mapping[str, Interval], critical: float, n_cells: str
         average: model -> (mean rank, low, high); critical: the critical difference, in ranks.
         n_cells: what the ranks are averaged over, in words.
     """
-    fig, ax = plt.subplots(figsize=(7.2, 0.34 * len(average) + 1.7))
+    fig, ax = subplots(figsize=(7.2, 0.34 * len(average) + 1.7))
     names = sorted(average, key=lambda m: average[m][0])
     for y, name in enumerate(names):
         mean, low, high = average[name]
@@ -166,7 +165,7 @@ def _panels(cells: Cells, columns: int, row: float) -> tuple[Figure, list[Axes],
     columns = min(columns, len(cells))
     rows = math.ceil(len(cells) / columns)
     most = max(len(bands) for bands in cells.values())
-    fig, grid = plt.subplots(
+    fig, grid = subplots(
         rows, columns, figsize=(7.2, rows * (row * most * len(series) * 0.9 + 1.1) + 0.5), squeeze=False
     )
     _hide_unused(grid, len(cells))

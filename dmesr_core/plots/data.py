@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,7 +17,17 @@ from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.data.pictures import open_picture
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.plots.bars import draw_stacked_shares
-from dmesr_core.plots.style import FAINT, INK, figure, look, shared_legend
+from dmesr_core.plots.style import (
+    FAINT,
+    INK,
+    figure,
+    look,
+    new_figure,
+    shared_legend,
+    shortened,
+    subplots,
+    write_plain_numbers,
+)  # fmt: skip
 
 Picture = Image.Image | str | Path | None  # None: the item has no picture
 UNKNOWN = "?"  # in place of a picture: the item to predict
@@ -69,11 +78,12 @@ def picture_rows(rows: Sequence[Sequence[Tile]], headings: Sequence[str] = (), l
     heading = _HEADING if headings else 0.0
     width = _STEP * max(len(row) for row in rows)
     height = len(rows) * (heading + above + _SIDE + below)
-    fig = plt.figure(figsize=(width, height), layout="none")
+    fig = new_figure(figsize=(width, height), layout="none")
     top = height
     for r, row in enumerate(rows):
         if headings:
-            fig.text(0.07 / width, (top - 0.2) / height, headings[r], fontsize=9.5, fontweight="bold", va="center")
+            written = shortened(headings[r], max(60, int(15 * width)))
+            fig.text(0.07 / width, (top - 0.2) / height, written, fontsize=9.5, fontweight="bold", va="center")
         top -= heading + above
         for c, tile in enumerate(row):
             left = (c * _STEP + (_STEP - _SIDE) / 2) / width
@@ -81,7 +91,7 @@ def picture_rows(rows: Sequence[Sequence[Tile]], headings: Sequence[str] = (), l
             show_picture(ax, tile.picture)
             _frame(ax, tile.mark)
             if tile.label:
-                ax.annotate(tile.label, (0.5, 1), xytext=(0, 4), textcoords="offset points",
+                ax.annotate(shortened(tile.label, 20), (0.5, 1), xytext=(0, 4), textcoords="offset points",
                             xycoords="axes fraction", ha="center", va="bottom", fontsize=7.5)  # fmt: skip
             ax.annotate(captions[r][c], (0.5, 0), xytext=(0, -4), textcoords="offset points",
                         xycoords="axes fraction", ha="center", va="top", fontsize=7, linespacing=1.15)  # fmt: skip
@@ -108,17 +118,15 @@ def picture_grid(
 @figure
 def product_card(picture: Picture, title: str, text: str) -> Figure:
     """One item as in a shop: picture, title and text (cut to what fits)."""
-    fig = plt.figure(figsize=(6.4, 2.2), layout="none")
+    fig = new_figure(figsize=(6.4, 2.2), layout="none")
     ax = fig.add_axes((0.01, 0.04, 0.32, 0.92))
     show_picture(ax, picture)
     _frame(ax, "")
-    fig.text(0.36, 0.93, textwrap.fill(title, 48), fontsize=11.5, fontweight="bold", va="top")
-    lines = textwrap.wrap(text, 66) or ["(no text)"]
-    room = 9 - 2 * (len(textwrap.wrap(title, 48)) - 1)
-    if len(lines) > room:
-        lines = [*lines[: room - 1], lines[room - 1][:60] + " …"]
-    fig.text(0.36, 0.76 - 0.09 * max(0, len(textwrap.wrap(title, 48)) - 1), "\n".join(lines), fontsize=9,
-             va="top", linespacing=1.35)  # fmt: skip
+    above = textwrap.wrap(title, 48, max_lines=3, placeholder=" …")
+    fig.text(0.36, 0.93, "\n".join(above), fontsize=11.5, fontweight="bold", va="top")
+    more = max(0, len(above) - 1)  # lines of the title below its first
+    lines = textwrap.wrap(text, 66, max_lines=9 - 2 * more, placeholder=" …") or ["(no text)"]
+    fig.text(0.36, 0.76 - 0.09 * more, "\n".join(lines), fontsize=9, va="top", linespacing=1.35)
     return fig
 
 
@@ -138,7 +146,7 @@ def split_timelines(
     styles = dict(
         zip(names, ((look(7).colour, "o", 22), (look(1).colour, "s", 46), (look(0).colour, "^", 60)), strict=True)
     )  # colour, marker, size
-    fig, axes = plt.subplots(1, len(parts), figsize=(7.4, 0.26 * len(times) + 1.3), sharey=True, squeeze=False)
+    fig, axes = subplots(1, len(parts), figsize=(7.4, 0.26 * len(times) + 1.3), sharey=True, squeeze=False)
     for ax, (split, users) in zip(axes[0], parts.items(), strict=True):
         ax.hlines(range(len(times)), [t.min() for t in times], [t.max() for t in times], color=FAINT, lw=1, zorder=1)
         for name in names:
@@ -170,8 +178,9 @@ def long_tail(counts: np.ndarray, shares: Mapping[str, Mapping[str, float]]) -> 
     counts = counts[counts > 0]
     if not len(counts):
         raise DataError("no item has an event: there is no popularity to draw")
-    fig, (left, right) = plt.subplots(1, 2, figsize=(7.4, 2.9), width_ratios=(1, 1.15))
+    fig, (left, right) = subplots(1, 2, figsize=(7.4, 2.9), width_ratios=(1, 1.15))
     left.loglog(np.arange(1, len(counts) + 1), counts, color=look(0).colour, lw=2)
+    write_plain_numbers(left.xaxis, left.yaxis)
     left.set_xlabel("item, by rank of popularity")
     left.set_ylabel("events in training")
     draw_stacked_shares(right, shares, height=0.62, smallest=0.06)
@@ -182,7 +191,7 @@ def long_tail(counts: np.ndarray, shares: Mapping[str, Mapping[str, float]]) -> 
 @figure
 def learning_curve(loss: Sequence[float], valid: Sequence[float], best: int, metric: str = "NDCG@10") -> Figure:
     """Training loss and validation metric, one point per epoch; `best` is the epoch (from 0) whose weights are kept."""
-    fig, (left, right) = plt.subplots(1, 2, figsize=(7.4, 2.8))
+    fig, (left, right) = subplots(1, 2, figsize=(7.4, 2.8))
     epochs = np.arange(1, len(loss) + 1)
     every = max(1, len(loss) // 12)  # markers on each epoch would hide a long curve
     left.plot(epochs, loss, color=look(0).colour, marker=look(0).marker, markevery=every)
@@ -206,7 +215,7 @@ def sampled_hit_rates(
     Args:
         negatives: numbers of negatives, ascending; curves: model -> HR@k for each; full: model -> HR@k among all items.
     """
-    fig, ax = plt.subplots()
+    fig, ax = subplots()
     end = negatives[-1] * 2.2  # where the full ranking is drawn
     chance = [min(1.0, k / (n + 1)) for n in negatives]
     ax.plot(negatives, chance, color=INK, ls=":", label="pure chance")

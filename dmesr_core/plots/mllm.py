@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,11 +14,13 @@ from PIL import Image
 
 from dmesr_core.errors import DataError
 from dmesr_core.plots.bars import draw_grouped_bars
+from dmesr_core.plots.data import Picture, show_picture
 from dmesr_core.plots.heatmap import draw_heatmap
-from dmesr_core.plots.style import FAINT, FINE, INK, PICTURE, TEXT, drawable, figure, look
+from dmesr_core.plots.style import FAINT, FINE, INK, PICTURE, TEXT, figure, look, new_figure, shortened, subplots
 
 _ARROW: Any = dict(arrowstyle="-|>", mutation_scale=11, shrinkA=0, shrinkB=0, linewidth=1.1)
 _LINE = 0.155  # inches per line of small text
+_NAME = 24  # characters of a name beside others: a longer one is cut
 
 
 @figure
@@ -30,7 +31,7 @@ def model_diagram(picture: Image.Image, prompt: str, description: str, most: int
     """
     asked, answer = _some_words(prompt, most), _some_words(description, most)
     given = [""] * 4 + asked + answer
-    fig, ax = plt.subplots(figsize=(9.4, 4.3))
+    fig, ax = subplots(figsize=(9.4, 4.3))
     ax.set(xlim=(-0.2, len(given) + 0.2), ylim=(-2.55, 4.15))
     ax.set_axis_off()
     first = 4 + len(asked) - 1  # the state at the last word of the question predicts the first of the answer
@@ -68,7 +69,7 @@ def model_diagram(picture: Image.Image, prompt: str, description: str, most: int
 
 @figure
 def item_cards(
-    pictures: Sequence[Image.Image | None],
+    pictures: Sequence[Picture],
     notes: Sequence[Mapping[str, str]],
     colours: Mapping[str, str] | None = None,
     columns: int = 2,
@@ -85,21 +86,17 @@ def item_cards(
     lines = [_card_lines(note, 50 if columns == 2 else 100 // columns, most) for note in notes]
     starts = range(0, len(lines), columns)
     heights = [max(1.25, 0.1 + _LINE * max(len(card) for card in lines[s : s + columns])) for s in starts]
-    fig = plt.figure(figsize=(9.4, sum(heights) + 0.12 * len(heights)))
+    fig = new_figure(figsize=(9.4, sum(heights) + 0.12 * len(heights)))
     shape = fig.add_gridspec(
         len(heights), 2 * columns, width_ratios=[1.25, 6.6 / columns] * columns, height_ratios=heights
     )
     for i, (picture, card) in enumerate(zip(pictures, lines, strict=True)):
         row, column = divmod(i, columns)
         shown, written = (fig.add_subplot(shape[row, 2 * column + side]) for side in (0, 1))
-        shown.set(xticks=[], yticks=[])
+        show_picture(shown, picture)
+        shown.set_anchor("N")
         shown.spines[:].set(visible=True, color=FAINT, linewidth=0.5)
         written.set_axis_off()
-        if picture is None:
-            _write(shown, 0.5, 0.5, "no picture", size=8)
-        else:
-            shown.imshow(np.asarray(picture.convert("RGB")))
-            shown.set_anchor("N")
         written.set(xlim=(0, 1), ylim=(-heights[row] / _LINE, 0))
         for y, (heading, text) in enumerate(card):
             bold = bool(heading) and not text
@@ -127,12 +124,12 @@ def grouped_bars(
     sizes = {len(v) for v in (*values.values(), *(intervals or {}).values(), *([chance] if chance else []))}
     if sizes != {len(labels)}:
         raise DataError(f"bars want one value per label: {len(labels)} labels, got {sorted(sizes)}")
-    fig, ax = plt.subplots(figsize=(max(6.4, 0.28 * len(labels) * (len(values) + 1)), 3.2))
+    fig, ax = subplots(figsize=(max(6.4, 0.28 * len(labels) * (len(values) + 1)), 3.2))
     draw_grouped_bars(ax, values, intervals)
     x = np.arange(len(labels))
     if chance is not None:
         ax.hlines(chance, x - 0.44, x + 0.44, color=INK, linestyles=(0, (2, 1)), linewidth=1.2, label=chance_name)
-    ax.set_xticks(x, [drawable(label) for label in labels], rotation=0 if len(labels) < 8 else 20)
+    ax.set_xticks(x, [_name(label) for label in labels], rotation=0 if len(labels) < 8 else 20)
     ax.set(ylabel=ylabel, ylim=(0, top))
     fig.legend(loc="outside upper left", ncols=5, fontsize=8.5)
     return fig
@@ -146,12 +143,14 @@ def heatmaps(tables: Mapping[str, np.ndarray], rows: Sequence[str], columns: Seq
             raise DataError(f"table {title!r} is {np.shape(table)}, wanted {(len(rows), len(columns))}")
     values = np.concatenate([np.ravel(t) for t in tables.values()])
     low, high = min(0.0, float(values.min())), max(1.0, float(values.max()))
+    row_names, column_names = ([_name(text) for text in names] for names in (rows, columns))
     numbers = len(columns) <= 8
-    width = 1.6 + len(tables) * max(2.6, (0.95 if numbers else 0.3) * len(columns))
-    fig, axes = plt.subplots(1, len(tables), figsize=(width, 1.1 + 0.3 * len(rows)), sharey=True, squeeze=False)
+    longest = max((len(line) for name in (*row_names, *column_names) for line in name.split("\n")), default=0)
+    width = 1.6 + 0.1 * max(0, longest - 10) + len(tables) * max(2.6, (0.95 if numbers else 0.3) * len(columns))
+    fig, axes = subplots(1, len(tables), figsize=(width, 1.1 + 0.3 * len(rows)), sharey=True, squeeze=False)
     for ax, (title, table) in zip(axes[0], tables.items(), strict=True):
         image = draw_heatmap(
-            ax, table, rows, columns, fontsize=8.5, numbers=numbers, turned=not numbers, vmin=low, vmax=high
+            ax, table, row_names, column_names, fontsize=8.5, numbers=numbers, turned=not numbers, vmin=low, vmax=high
         )
         ax.set_title(title)
     fig.colorbar(image, ax=axes[0].tolist(), label=label, shrink=0.9)
@@ -167,12 +166,12 @@ def cross_attention_diagram(tokens: Sequence[str], weights: Mapping[str, Sequenc
     for name, each in weights.items():
         if len(each) != len(tokens):
             raise DataError(f"view {name!r}: {len(each)} weights for {len(tokens)} tokens")
-    fig, ax = plt.subplots(figsize=(9.4, 3.1))
+    fig, ax = subplots(figsize=(9.4, 3.1))
     ax.set(xlim=(-0.1, len(tokens) + 0.1), ylim=(-0.4, 4.3))
     ax.set_axis_off()
     for x, token in enumerate(tokens):
         ax.add_patch(Rectangle((x + 0.05, 0), 0.9, 0.55, facecolor=FINE, alpha=0.25, edgecolor=FINE))
-        _write(ax, x + 0.5, 0.27, token, size=8)
+        _write(ax, x + 0.5, 0.27, shortened(token, _NAME), size=8)
     _write(ax, len(tokens) / 2, -0.25, "fine: the item's own words, token by token", size=8.5, colour=FINE)
     for i, (name, each) in enumerate(weights.items()):
         colour = (PICTURE, TEXT)[i % 2]
@@ -200,13 +199,13 @@ def attention_maps(
     for title, weights, tokens in panels:
         if np.shape(weights) != (len(rows), len(tokens)):
             raise DataError(f"{title!r}: weights are {np.shape(weights)}, wanted {(len(rows), len(tokens))}")
-    fig, axes = plt.subplots(len(panels), 1, figsize=(9.4, len(panels) * (0.95 + 0.17 * len(rows))), squeeze=False)
+    fig, axes = subplots(len(panels), 1, figsize=(9.4, len(panels) * (0.95 + 0.17 * len(rows))), squeeze=False)
     highest = max(float(np.max(weights)) for _, weights, _ in panels)
     for i, (title, weights, tokens) in enumerate(panels):
         ax = axes[i, 0]
         image = draw_heatmap(ax, weights, rows, (), fontsize=8, turned=True, cmap="Blues", vmin=0, vmax=highest)
-        ax.set_xticks(np.arange(len(tokens)) + 0.5, [drawable(t) for t in tokens], parse_math=False)
-        ax.set_title(drawable(title), fontsize=9.5, parse_math=False)
+        ax.set_xticks(np.arange(len(tokens)) + 0.5, [shortened(t, 12) for t in tokens])
+        ax.set_title(shortened(title, 100), fontsize=9.5)
         ax.spines[["left", "bottom"]].set_visible(True)
         for bold, tick in zip(marked[i] if marked else (), ax.get_xticklabels(), strict=False):
             if bold:
@@ -225,11 +224,11 @@ def setting_curves(
         x: values of the setting; panels: metric -> name -> one value each.
         at: the value that is used elsewhere, shown as a vertical line.
     """
-    fig, axes = plt.subplots(1, len(panels), figsize=(3.4 * len(panels), 3.2), squeeze=False)
+    fig, axes = subplots(1, len(panels), figsize=(3.4 * len(panels), 3.2), squeeze=False)
     for ax, (ylabel, curves) in zip(axes[0], panels.items(), strict=True):
         ax.axvline(at, color=FAINT, linewidth=4, zorder=0)
         for i, (name, values) in enumerate(curves.items()):
-            ax.plot(x, values, color=look(i).colour, marker=look(i).marker, label=name)
+            ax.plot(x, values, color=look(i).colour, marker=look(i).marker, label=shortened(name, _NAME))
         ax.set_xscale("log")
         ax.set_xticks(x, [f"{value:g}" for value in x])
         ax.minorticks_off()
@@ -239,8 +238,13 @@ def setting_curves(
     return fig
 
 
+def _name(text: str) -> str:
+    """A name of a row or column, at most three lines."""
+    return "\n".join(shortened(line, _NAME) for line in text.split("\n")[:3])
+
+
 def _some_words(text: str, most: int) -> list[str]:
-    words = text.split()
+    words = [shortened(word, _NAME) for word in text.split()]
     return words if len(words) <= most else [*words[: most - 1], "…"]
 
 
@@ -249,7 +253,7 @@ def _card_lines(note: Mapping[str, str], width: int, most: int) -> list[tuple[st
     lines: list[tuple[str, str]] = []
     for heading, text in note.items():
         wrapped = textwrap.wrap(text, width, max_lines=most, placeholder=" …")
-        lines += [(heading, ""), *(("", line) for line in wrapped or ["(nothing)"])]
+        lines += [(shortened(heading, width), ""), *(("", line) for line in wrapped or ["(nothing)"])]
     return lines
 
 
@@ -263,6 +267,5 @@ def _write(
     weight: str = "normal", bold: bool = False,
 ) -> None:  # fmt: skip
     ax.text(
-        x, y, drawable(text), ha=align, va="center", fontsize=size, color=colour,
-        fontweight="bold" if bold else weight, parse_math=False,
+        x, y, text, ha=align, va="center", fontsize=size, color=colour, fontweight="bold" if bold else weight
     )  # fmt: skip

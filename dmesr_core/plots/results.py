@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from dmesr_core.plots.bars import draw_grouped_bars
 from dmesr_core.plots.intervals import Interval, draw_differences, draw_interval
-from dmesr_core.plots.style import FAINT, INK, figure, look
+from dmesr_core.plots.style import FAINT, INK, figure, look, subplots
 
 
 @figure
@@ -21,7 +20,7 @@ def normalised_scores(scores: Mapping[str, Interval], start: str, end: str, metr
     """
     names = sorted(scores, key=lambda n: scores[n][0])
     low, high = scores[start][0], scores[end][0]
-    fig, ax = plt.subplots(figsize=(6.4, 0.42 * len(names) + 1.4))
+    fig, ax = subplots(figsize=(6.4, 0.42 * len(names) + 1.4))
     ax.barh(range(len(names)), [scores[n][0] - low for n in names], left=low, color=FAINT, height=0.5)
     for y, name in enumerate(names):
         mean, _, above = scores[name]
@@ -43,7 +42,7 @@ def normalised_scores(scores: Mapping[str, Interval], start: str, end: str, metr
 def paired_differences(differences: Mapping[str, Interval], against: str, metric: str) -> Figure:
     """Difference of each variant to `against`, with its interval, in the order given."""
     names = list(differences)[::-1]
-    fig, ax = plt.subplots(figsize=(6.4, 0.4 * len(names) + 1.2))
+    fig, ax = subplots(figsize=(6.4, 0.4 * len(names) + 1.2))
     draw_differences(ax, [differences[name] for name in names])
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(-0.6, len(names) - 0.4)
@@ -59,7 +58,7 @@ def scores_by_group(scores: Mapping[str, Mapping[str, Interval]], metric: str, s
         scores: model -> group -> (mean, low, high); sizes: group -> number of cases.
     """
     models, groups = list(scores), list(sizes)
-    fig, ax = plt.subplots(figsize=(6.4, 3.4))
+    fig, ax = subplots(figsize=(6.4, 3.4))
     means = {model: [scores[model][g][0] for g in groups] for model in models}
     draw_grouped_bars(ax, means, {model: [scores[model][g][1:] for g in groups] for model in models})
     ax.set_xticks(range(len(groups)), [f"{g}\n{sizes[g]:,} cases" for g in groups])
@@ -71,7 +70,7 @@ def scores_by_group(scores: Mapping[str, Mapping[str, Interval]], metric: str, s
 @figure
 def training_curves(curves: Mapping[str, Sequence[Sequence[float]]], ylabel: str) -> Figure:
     """One line per run, one point per epoch; runs of one model have the same colour and marker."""
-    fig, ax = plt.subplots()
+    fig, ax = subplots()
     for i, (name, runs) in enumerate(curves.items()):
         style = look(i)
         for j, values in enumerate(runs):

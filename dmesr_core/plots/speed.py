@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from dmesr_core.errors import DataError
 from dmesr_core.plots.intervals import Interval, draw_interval
-from dmesr_core.plots.style import FAINT, INK, figure, look
+from dmesr_core.plots.style import FAINT, INK, figure, look, subplots
 
 
 @figure
@@ -28,7 +28,7 @@ def ratios(found: Mapping[str, Mapping[str, Interval]], words: str, aims: Mappin
         raise DataError("ratios must be above 0, and there must be some")
     opponents = list(dict.fromkeys(name for band in found.values() for name in band))
     places = _places([len(band) for band in found.values()])
-    fig, ax = plt.subplots(figsize=(6.8, 0.24 * (places[-1][-1] + 1) + 1.4))
+    fig, ax = subplots(figsize=(6.8, 0.24 * (places[-1][-1] + 1) + 1.4))
     ax.set_xscale("log", base=2)
     every = [x for band in found.values() for spread in band.values() for x in spread]
     if max(every) < 4 * min(every):  # powers of two would be one or two ticks

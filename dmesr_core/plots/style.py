@@ -3,13 +3,17 @@
 A plot is a function with the decorator `figure`: it takes plain arrays and texts, draws on a new figure and returns it.
 Colours are those of Okabe and Ito (2008), in an order whose first four neighbours also differ in grey; each comes with
 its own marker and hatch. Seaborn draws in this style too: it reads matplotlib's settings, the colour cycle included.
+
+Titles, names and descriptions come from users, so text is drawn as it is: a dollar sign begins no formula, and what no
+font has becomes a box without a warning. A text that is meant as a formula says so with `parse_math=True`.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ParamSpec
 
@@ -17,8 +21,10 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, get_font
+from matplotlib.font_manager import fontManager
+from matplotlib.ticker import LogFormatter
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,18 @@ FAINT = "#C9C9C9"  # grids and other things in the background
 # The two views and the words keep their colour through the whole book.
 PICTURE, TEXT, FINE = LOOKS[0].colour, LOOKS[1].colour, LOOKS[2].colour
 
+_FONT = "DejaVu Sans"  # comes with matplotlib
+# Fonts of other scripts, for what `_FONT` lacks, where they are installed (matplotlib would warn of each that is not).
+_OTHER_FONTS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei",
+    "Microsoft YaHei", "Hiragino Sans", "Malgun Gothic", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari",
+    "Noto Sans Thai", "Noto Emoji", "Segoe UI Symbol", "Arial Unicode MS",
+)  # fmt: skip
+_INSTALLED = {font.name for font in fontManager.ttflist}
+
 _STYLE: Any = {  # by matplotlib's names
+    "text.parse_math": False,
+    "font.family": [_FONT, *(name for name in _OTHER_FONTS if name in _INSTALLED)],
     "axes.prop_cycle": cycler(color=[each.colour for each in LOOKS]),  # seaborn's palette as well
     "figure.figsize": (6.4, 3.6),
     "figure.dpi": 110,
@@ -120,11 +137,47 @@ def shared_legend(fig: Figure, axes: Iterable[Axes], loc: Any = "outside upper c
     fig.legend(handles.values(), handles.keys(), loc=loc, **legend)
 
 
-def drawable(text: str) -> str:
-    """The text with a box for each character that the font lacks (matplotlib would warn of each)."""
-    return "".join(c if ord(c) in _characters() else "□" for c in text)
+class PlainTextFigure(Figure):
+    """A figure that takes no text for a formula when it is drawn, and does not warn of characters without a glyph."""
+
+    def draw(self, renderer: Any) -> None:
+        with _plain_text():
+            super().draw(renderer)
+
+    def get_tightbbox(self, *args: Any, **kwargs: Any) -> Any:
+        with _plain_text():  # notebooks measure a figure before they draw it
+            return super().get_tightbbox(*args, **kwargs)
 
 
-@functools.cache
-def _characters() -> frozenset[int]:
-    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
+@contextmanager
+def _plain_text() -> Iterator[None]:
+    """The labels of ticks are made when they are drawn, with the settings of that moment."""
+    with warnings.catch_warnings(), mpl.rc_context({"text.parse_math": False}):
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        warnings.filterwarnings("ignore", "constrained_layout not applied", UserWarning)  # names as wide as the figure
+        warnings.filterwarnings("ignore", "Matplotlib currently does not support .* natively", UserWarning)
+        yield
+
+
+def new_figure(**options: Any) -> PlainTextFigure:
+    """`plt.figure`, of a `PlainTextFigure`."""
+    made: Any = plt.figure(FigureClass=PlainTextFigure, **options)
+    return made
+
+
+def subplots(*shape: int, **options: Any) -> tuple[Any, Any]:
+    """`plt.subplots`, of a `PlainTextFigure`."""
+    return plt.subplots(*shape, FigureClass=PlainTextFigure, **options)
+
+
+def shortened(text: str, most: int) -> str:
+    """The text on one line, without control characters, cut to at most `most` characters."""
+    line = "".join(c for c in " ".join(text.split()) if c.isprintable())
+    return line if len(line) <= most else line[: most - 1].rstrip() + "…"
+
+
+def write_plain_numbers(*axes: Axis) -> None:
+    """Numbers of logarithmic axes as 100, not as a formula."""
+    for axis in axes:
+        axis.set_major_formatter(LogFormatter())
+        axis.set_minor_formatter(LogFormatter())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
@@ -12,7 +11,7 @@ from matplotlib.patches import Patch
 
 from dmesr_core.errors import DataError
 from dmesr_core.plots.heatmap import draw_heatmap
-from dmesr_core.plots.style import FAINT, INK, figure, look
+from dmesr_core.plots.style import FAINT, INK, figure, look, subplots, write_plain_numbers
 
 _SHADES = ("#E6E6E6", look(1).colour, INK)  # also three steps of grey
 
@@ -37,7 +36,7 @@ def split_map(
         if np.min(numbers) < 0 or np.max(numbers) >= len(splits):
             raise DataError(f"panel {title!r} has a number that is none of the {len(splits)} splits")
     size = (0.17 * len(columns) * len(panels) + 1.0, 0.17 * len(rows) + 1.3)
-    fig, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
+    fig, axes = subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
     for ax, (title, numbers) in zip(axes[0], panels.items(), strict=True):
         colours = ListedColormap(list(_SHADES[: len(splits)]))
         draw_heatmap(
@@ -64,12 +63,13 @@ def stage_losses(losses: Sequence[tuple[float, float, float]], titles: Mapping[i
     missing = sorted(set(titles) - set(table[:, 0]))
     if missing:
         raise DataError(f"there are no losses of stage {missing[0]}")
-    fig, axes = plt.subplots(1, len(titles), figsize=(4.2 * len(titles), 2.9), squeeze=False)
+    fig, axes = subplots(1, len(titles), figsize=(4.2 * len(titles), 2.9), squeeze=False)
     for i, (ax, (stage, title)) in enumerate(zip(axes[0], titles.items(), strict=True)):
         _, steps, loss = table[table[:, 0] == stage].T
         every = max(1, len(steps) // 10)
         ax.plot(steps + 1, loss, color=look(i).colour, marker=look(i).marker, markevery=every)
         ax.set_yscale("log")
+        write_plain_numbers(ax.yaxis)
         ax.set(xlabel="step", ylabel="training loss (nats)")
         ax.set_title(title, loc="left")
         ax.grid(True, which="minor", color=FAINT, linewidth=0.3)

@@ -6,6 +6,7 @@ import json
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -36,8 +37,17 @@ def test_the_environment_chooses_the_profile_only_where_the_notebook_does_not(mo
         ({"profile": "big"}, "unknown profile 'big': choose one of smoke, cpu, gpu"),
         ({"data": "amazon"}, "unknown data 'amazon': choose one of bazaar, movielens, folder$"),
         ({"data": "beauty"}, "unknown data 'beauty'"),  # no pictures, no texts
-        ({"data": "movielens"}, "needs data_dir"),
+        ({"data": "movielens"}, "needs a data folder that exists; got '': data_dir names it .*--data-dir"),
         ({"data": "movielens", "data_dir": "no/such/folder"}, "got 'no/such/folder'"),
+        ({"data_dir": "."}, "data 'bazaar' is generated and reads no folder: leave out its folder, '.'"),
+        ({"seed": -1}, "seed must be a whole number from 0 to 2,147,483,647, got -1"),
+        ({"seed": 2**31}, "seed must be .* got 2147483648"),
+        ({"seed": 1.5}, "seed must be .* got 1.5"),
+        ({"seed": True}, "seed must be .* got True"),
+        ({"seed": "3"}, "seed must be .* got '3'"),
+        ({"mllm": "nope"}, "unknown mllm 'nope': .*tiny.* a folder that exists, .* 'owner/model'"),
+        ({"mllm": ""}, "unknown mllm ''"),
+        ({"mllm": "./no/such/model"}, "unknown mllm './no/such/model'"),
     ],
 )
 def test_wrong_settings_are_refused(settings, message):
@@ -100,6 +110,22 @@ def test_a_table_cannot_be_glued():
         chapter.start("c").glue("table", {"a": 1})
 
 
+def test_a_smoke_run_concludes_nothing(monkeypatch):
+    """Two epochs show nothing: the sentence says so in place of its verdict. Stored trainings are as long as any."""
+    own = dict(data="folder", data_dir=".")
+    for settings, live, stored in (
+        ({"profile": "smoke"}, chapter.TOO_SHORT, "better"),
+        ({"profile": "smoke", **own}, chapter.TOO_SHORT, chapter.TOO_SHORT),
+        ({"profile": "cpu"}, "better", "better"),
+        ({"profile": "gpu", **own}, "better", "better"),
+    ):
+        this = chapter.start("c", **settings)
+        this.conclude("live", "better")
+        this.conclude_stored("stored", "better")
+        assert this.numbers == {"live": live, "stored": stored}
+    assert "too short" in chapter.TOO_SHORT
+
+
 def test_in_a_plain_notebook_the_number_is_printed(monkeypatch, capsys):
     monkeypatch.setitem(__import__("sys").modules, "myst_nb", None)  # as in Colab: importing it fails
     this = chapter.start("c")
@@ -134,6 +160,50 @@ def test_the_data_set_is_loaded_once(monkeypatch):
     this = chapter.start("c", profile="smoke", seed=7)
     assert this.dataset() is this.dataset()
     assert made == [(("bazaar", None), {"profile": "smoke", "seed": 7})]
+
+
+def test_a_table_shows_texts_of_users_as_they_are():
+    chapter.start("c")
+    table = pd.DataFrame({"title": ["<b>Ba$$in"]})
+    for html in (table.to_html(notebook=True), table.style.to_html()):
+        assert "&lt;b&gt;Ba$$in" in html
+        assert "mathjax_ignore" in html or "tex2jax_ignore" in html
+
+
+@pytest.fixture
+def folder(write_folder):
+    """A chapter on a folder with n items, and as many users, of whom `bought` have three events."""
+
+    def make(n, bought, pictures=()):
+        items = "id,title,text\n" + "".join(f"a{k},t{k},x\n" for k in range(n))
+        events = [(u, k) for u in range(n) for k in range(3 if u < bought else 2)]
+        log = "user,item,time\n" + "".join(f"u{u},a{k % n},{k}\n" for u, k in events)
+        path = write_folder({"items.csv": items, "interactions.csv": log}, pictures)
+        return chapter.start("c", profile="smoke", data="folder", data_dir=str(path))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("n", "bought", "message"),
+    [
+        (1, 1, ": 1 item, and 1 of 1 users have three events .* need at least 30 items and 40 such users"),
+        (2, 2, ": 2 items, "),
+        (50, 0, ": 50 items, and 0 of 50 users have three events"),
+    ],
+)
+def test_too_few_data_are_refused_where_they_are_loaded(folder, n, bought, message):
+    with pytest.raises(DataError, match=message):
+        folder(n, bought).dataset()
+
+
+def test_items_with_pictures_are_those_that_can_be_opened(folder, tmp_path):
+    this = folder(50, 50, [f"pictures/a{k}.png" for k in range(4)])
+    assert this.items_with_pictures() == [1, 2, 3, 4]
+    (tmp_path / "pictures" / "a1.png").write_bytes(b"broken")
+    assert this.items_with_pictures() == [1, 3, 4]
+    with pytest.raises(DataError, match=r"3 of 50 items have a picture that .* \(4 have a file\); c .* needs 4"):
+        this.items_with_pictures(at_least=4)
 
 
 def test_a_benchmark_is_read_from_the_checkout_then_from_the_package_and_may_be_absent(tmp_path, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -49,6 +51,49 @@ def test_a_guess_is_right_as_often_as_the_most_frequent_value():
     assert table["text"].tolist() == pytest.approx([1 / 3, 1])
     assert table[known_facts.GUESS].tolist() == pytest.approx([2 / 3, 2 / 3])
     assert known_facts.most_frequent(known_facts.by_item(FACTS), SEEN) == pytest.approx([2 / 3, 2 / 3])
+
+
+def test_facts_of_a_catalogue_are_texts_with_names_of_their_own(make_catalogue):
+    assert known_facts.of_catalogue(make_catalogue(2)) is None
+    odd = {"other": (1, None), "": ("a", float("nan")), "none": ("x", ""), "mark": ("x", "y"), "price": (1.5, 2)}
+    found = known_facts.of_catalogue(dataclasses.replace(make_catalogue(2), facts=odd))
+    assert list(found) == ["fact 'other'", "fact ''", "fact 'none'", "fact 'mark'", "price"]
+    assert found["fact 'other'"] == ("1", "") and found["fact ''"] == ("a", "") and found["price"] == ("1.5", "2")
+
+
+def test_other_facts_stand_in_where_those_of_the_bazaar_are_not_known():
+    assert known_facts.among(FACTS, ["colour", "brand"]) == ["colour"]
+    assert known_facts.among(FACTS, ["brand"]) == ["colour", "shape"]
+    assert known_facts.among(None, ["brand"]) == []
+
+
+def test_whole_series_are_probed_where_they_are_known():
+    series = {"series": ["a", "b"] * 5}
+    assert known_facts.some_items(series, 5, 0).tolist() in ([0, 2, 4, 6, 8], [1, 3, 5, 7, 9])
+    for facts in ({"price": ["1"] * 10}, {"series": ["one"] * 10}):  # no series, or one that is too large
+        assert len(known_facts.some_items(facts, 4, 0)) == 4
+    assert known_facts.some_items(None, 4, 0).tolist() == []
+
+
+def test_a_probe_can_learn_what_is_shared_and_differs():
+    rows = np.arange(12)
+    facts = {
+        "one": ["a"] * 12, "each": [str(k) for k in range(12)], "two": ["a", "b"] * 6, "rare": ["x", *["y"] * 11],
+        "many": list("aaabbbcccddd"),
+    }  # fmt: skip
+    assert list(known_facts.learnable(facts, rows)) == ["two", "many"]
+    assert list(known_facts.learnable(facts, rows, ("two", "unknown"))) == ["two"]
+    assert list(known_facts.learnable(facts, rows, at_most=3)) == ["two"]
+    assert known_facts.learnable(facts, rows)["two"].tolist() == ["a", "b"] * 6
+    assert known_facts.learnable(facts, rows[:4]) == {} == known_facts.learnable(None, rows)
+
+
+def test_groups_are_named_unless_there_are_too_many():
+    facts = {"category": ["hat", "", "cup"]}
+    assert known_facts.group_names(facts, np.array([2, 1]), "category") == ["cup", "(none)"]
+    assert known_facts.group_names(facts, np.array([2, 1]), "category", at_most=1) is None
+    assert known_facts.group_names(facts, np.array([0]), "colour") is None
+    assert known_facts.group_names(None, np.array([0]), "category") is None
 
 
 def test_figures_show_known_facts(make_catalogue):

@@ -87,6 +87,27 @@ def test_a_warning_is_an_error():
         check_executed(ran(output), "c")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "3 of 12 pictures dropped: Warning: hot.png\n",
+        "WARNING:dmesr_core.data.folder:items.csv: 2 texts cut\n",
+        "items.csv, row 3: the title 'UserWarning: look out' is cut\n",
+        "dmesr_core.features: DeprecationWarning is the title of item 7\n",
+    ],
+)
+def test_what_is_said_about_data_is_no_warning(text):
+    check_executed(ran(v4.new_output("stream", name="stderr", text=text)), "c")
+
+
+@pytest.mark.parametrize(
+    "line", ["/tmp/a b/x.py:3: UserWarning: a", "<string>:1: RuntimeWarning: b", "/tmp/ipykernel_1/2.py:1: Warning: c"]
+)
+def test_every_warning_of_python_is_seen(line):
+    with pytest.raises(BookError, match=r"warned: " + line):
+        check_executed(ran(v4.new_output("stream", name="stderr", text=f"50%|###   |\n{line}\n  f()\n")), "c")
+
+
 def test_a_widget_is_an_error():
     output = v4.new_output("display_data", data={"application/vnd.jupyter.widget-view+json": {}})
     with pytest.raises(BookError, match="shows a widget"):

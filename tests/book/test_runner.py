@@ -10,16 +10,18 @@ import nbformat
 import pytest
 from helpers.mini_book import FINISH, book, code, notebook, runs_last
 
+from dmesr_core import files
 from dmesr_core.book import runner, stamps
 from dmesr_core.book.runner import RunSettings, run_book
-from dmesr_core.errors import BookError, SettingsError
+from dmesr_core.errors import BookError, DataError, SettingsError
 
 
 @pytest.fixture(autouse=True)
-def outside(monkeypatch):
-    """No settings from the environment."""
+def outside(monkeypatch, tmp_path):
+    """No settings from the environment; the cache of this user is a folder of the test."""
     for name in ("DMESR_PROFILE", "DMESR_CACHE"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
 
 
 def run(root, wanted=None, **settings):
@@ -50,7 +52,7 @@ def test_a_book_runs_once_and_then_only_what_changed(tmp_path, monkeypatch):
     assert "papermill" not in str(executed.metadata) + str([cell.metadata for cell in executed.cells])
     place, cache = nbformat.read(folder / "second.ipynb", as_version=4).cells[3].outputs[0].text.split()
     assert Path(place) == (root / "_build" / "work" / "smoke").resolve()
-    assert Path(cache) == (root / "_build" / "cache").resolve()
+    assert Path(cache) == files.cache_dir()  # that of the library and of all commands
     assert "DMESR_CACHE" not in os.environ
 
     record = json.loads((folder / "first.stamp.json").read_text())
@@ -141,6 +143,11 @@ def test_what_papermill_lets_pass_or_says_badly(tmp_path, cell, message):
         run(book(tmp_path, c=notebook(cell, FINISH)))
 
 
+def test_what_the_package_says_about_data_stops_no_chapter(tmp_path):
+    said = "import logging\nlogging.getLogger('dmesr_core.data').warning('Warning: %s pictures dropped', 3)"
+    assert run(book(tmp_path, c=notebook(said, FINISH)))[0] == 1
+
+
 def test_a_cell_that_takes_too_long(tmp_path):
     with pytest.raises(BookError, match=r"c, cell 3 \(import time\): took longer than 2 s"):
         run(book(tmp_path, c=notebook("import time\ntime.sleep(60)", FINISH)), cell_timeout=2)
@@ -165,15 +172,41 @@ def test_everything_is_checked_before_anything_runs(tmp_path):
     assert not (tmp_path / "_build").exists()
 
 
+def test_the_model_is_looked_for_before_anything_runs(tmp_path):
+    root = book(tmp_path / "book", c=notebook(FINISH))
+    (tmp_path / "model").mkdir()
+    with pytest.raises(DataError, match=r"no config\.json"):
+        run(root, mllm=str(tmp_path / "model"))
+    assert not (root / "_build").exists()
+
+
+def test_folders_are_found_from_inside_a_chapter(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model").mkdir()
+    given = RunSettings(tmp_path, data="folder", data_dir="model", mllm="./model").parameters
+    assert given["data_dir"] == given["mllm"] == str(tmp_path / "model")
+    (tmp_path / "tiny").mkdir()
+    assert RunSettings(tmp_path).parameters["mllm"] == "tiny"
+
+
 def test_wrong_settings(tmp_path):
     with pytest.raises(SettingsError, match="unknown profile 'big'"):
         RunSettings(tmp_path, profile="big")
-    with pytest.raises(SettingsError, match="needs a data folder that exists; got '': --data-dir names it"):
+    with pytest.raises(SettingsError, match="data 'movielens' needs a data folder that exists; got ''.*--data-dir"):
         RunSettings(tmp_path, data="movielens")
-    with pytest.raises(SettingsError, match="unknown data 'shop': choose one of bazaar"):
-        RunSettings(tmp_path, data="shop", data_dir=str(tmp_path))
-    with pytest.raises(SettingsError, match="seed must be 0 or more, got -1"):
+    with pytest.raises(SettingsError, match="unknown data 'beauty': choose one of bazaar, movielens, folder$"):
+        RunSettings(tmp_path, data="beauty", data_dir=str(tmp_path))
+    with pytest.raises(SettingsError, match="data 'bazaar' is generated and reads no folder"):
+        RunSettings(tmp_path, data_dir=str(tmp_path))
+    with pytest.raises(SettingsError, match="unknown mllm 'nope'"):
+        RunSettings(tmp_path, mllm="nope")
+    with pytest.raises(SettingsError, match="seed must be a whole number from 0 .* got -1"):
         RunSettings(tmp_path, seed=-1)
+    with pytest.raises(SettingsError, match="unknown profile ''"):
+        RunSettings(tmp_path, profile="")
+    for name, value in {"seed": -1, "profile": "big", "data_dir": "x", "mllm": "nope"}.items():  # past all checks
+        with pytest.raises(SettingsError, match=f"{name} is a setting of its own: --{name.replace('_', '-')}"):
+            RunSettings(tmp_path, more={name: value})
     with pytest.raises(SettingsError, match="cell_timeout must be at least 1 second.*got 0"):
         RunSettings(tmp_path, cell_timeout=0)
 
@@ -184,7 +217,7 @@ def test_each_variant_has_its_folder(tmp_path):
 
     assert name() == "cpu"
     assert name(data="movielens", data_dir=str(tmp_path)) == "cpu-movielens"
-    assert name(profile="gpu", mllm="owner/a model", seed=2) == "gpu-owner-a-model-seed-2"
+    assert name(profile="gpu", mllm="owner/a__model", seed=2) == "gpu-owner-a__model-seed-2"
 
 
 def test_data_and_model_folders_count(tmp_path):

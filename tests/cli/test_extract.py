@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 import csv
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
 from dmesr_core import cli
+from dmesr_core.data.item_names import ItemNames
+from dmesr_core.features.item_features import Features
 
 
 def test_extract_writes_features_and_descriptions(write_folder, monkeypatch, capsys):
     folder = write_folder({"items.csv": "id,title,text\n7,Cup,A cup\n0,Pot,A pot\n"})
-    features = SimpleNamespace(
-        coarse_picture=np.ones((3, 2), np.float32),
-        coarse_text=np.ones((3, 2), np.float32)[:, ::-1],
-        fine=np.ones((3, 4, 2), np.float16),
-        fine_mask=np.ones((3, 4), bool),
-        descriptions_picture=["", "a cup", "a pot"],
-        descriptions_text=["", "cup, blue", "pot"],
-        report={"items": 2, "computed": 4, "broken_picture": 0, "fallbacks": [("7", "picture", "no picture")]},
+    names = ItemNames(("7", "0"), ("Cup", "Pot"))
+    rng = np.random.default_rng(0)
+    coarse, fine = rng.normal(size=(2, 3, 2)).astype(np.float32), rng.normal(size=(3, 4, 2)).astype(np.float16)
+    report = {"items": 2, "computed": 4, "broken_picture": 0, "fallbacks": [("7", "picture", "no picture")]}
+    features = Features(
+        *coarse,
+        fine,
+        np.ones((3, 4), bool),
+        ["", "a cup", "a pot"],
+        ["", "cup, blue", "pot"],
+        [[], [], []],
+        report,
+        names,
     )
     monkeypatch.setattr("dmesr_core.features.extract.extract_features", lambda *_, **__: features)
     monkeypatch.setenv("DMESR_CACHE", str(folder / "cache"))
 
     assert cli.main(["extract", str(folder), "--out", str(folder / "out")]) == 0
-    arrays = load_file(folder / "out" / "features.safetensors")
-    assert {name: array.shape for name, array in arrays.items()} == {
-        "coarse_picture": (3, 2),
-        "coarse_text": (3, 2),
-        "fine": (3, 4, 2),
-        "fine_mask": (3, 4),
-    }
+    kept = Features.load(folder / "out")
+    assert (kept.coarse_text == coarse[1]).all() and (kept.fine == fine).all() and kept.item_names == names
     with (folder / "out" / "descriptions.csv").open(newline="") as stream:
         assert list(csv.reader(stream)) == [
             ["id", "picture", "text"],

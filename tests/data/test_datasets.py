@@ -98,15 +98,46 @@ def test_a_folder_that_was_not_given_is_asked_for():
             load_dataset(name)
 
 
-@pytest.mark.parametrize("name", ["amazon", "", "no/such/folder"])
-def test_unknown_names_list_the_choices(name):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("amazon", "unknown data 'amazon': there is no such folder or file in "),
+        ("my_shop", "unknown data 'my_shop': there is no such folder or file in .* \\(there is 'my-shop'\\)"),
+        ("no/such/folder", "there is no such folder or file in .*, nor a folder 'no/such'"),
+        ("movielense", r"unknown data 'movielense' \(did you mean 'movielens'\?\): there is no such folder"),
+        ("Bazar", r"unknown data 'Bazar' \(did you mean 'bazaar'\?\)"),
+        ("beuty", r"unknown data 'beuty' \(did you mean 'beauty'\?\)"),
+    ],
+)
+def test_an_unknown_name_is_taken_for_a_path_that_is_missing(write_folder, monkeypatch, name, message):
+    monkeypatch.chdir(write_folder({"my-shop/items.csv": ITEMS}))
     choices = ", ".join(DATASETS)
-    with pytest.raises(SettingsError, match=f"unknown data {name!r}: choose one of {choices}, or give the path"):
+    with pytest.raises(
+        SettingsError, match=f"{message}.* Give the path of a folder or file that exists, or .* {choices}"
+    ):
         load_dataset(name)
-    with pytest.raises(SettingsError, match=f"unknown data {name!r}: choose one of {choices}$"):
+    with pytest.raises(SettingsError, match=rf"unknown data {name!r}(| \(.*\)): choose one of {choices}$"):
         load_dataset(name, "a/folder")
     with pytest.raises(SettingsError, match=f"unknown data {name!r}"):
         dataset_spec(name)
+
+
+@pytest.mark.parametrize("name", ["items.csv", "interactions.csv", "gone.csv", "LOG.CSV", "log.tsv"])
+def test_a_table_is_no_data_set_but_its_folder_is(write_folder, name):
+    folder = write_folder({"items.csv": ITEMS, "interactions.csv": LOG, "LOG.CSV": LOG, "log.tsv": LOG})
+    with pytest.raises(
+        SettingsError, match=rf"{name}' is a table: give the folder that holds items\.csv and inter"
+    ) as e:
+        load_dataset(folder / name)
+    assert f"load_dataset({str(folder)!r})" in str(e.value)
+    (folder / "lines.csv").write_text(LINES)
+    assert len(load_dataset("sequences", folder / "lines.csv").interactions) == 5
+
+
+def test_a_folder_of_movielens_is_recognised(write_folder):
+    folder = write_folder({"ratings.csv": "", "movies.csv": ""})
+    with pytest.raises(DataError, match=r"there is no items.csv, but a ratings.csv .*: load_dataset\(\"movielens\", '"):
+        load_dataset(folder)
 
 
 def test_options_reach_the_reader(write_folder):
@@ -142,10 +173,50 @@ def test_options_that_a_data_set_does_not_have(name, options, message):
         load_dataset(name, **options)
 
 
-@pytest.mark.parametrize("name", [None, 3])
+@pytest.mark.parametrize("name", [None, 3, ""])
 def test_what_is_no_name_and_no_path_is_refused(name):
-    with pytest.raises(SettingsError, match=f"unknown data '{name}'"):
+    choices = ", ".join(DATASETS)
+    with pytest.raises(SettingsError, match=f"unknown data '{name}': choose one of {choices}, or give the path"):
         load_dataset(name)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seed": -1}, "seed must be a whole number, at least 0, got -1"),
+        ({"seed": 1.5}, "seed must be a whole number, at least 0, got 1.5"),
+        ({"seed": "1"}, "seed must be a whole number, at least 0, got '1'"),
+        ({"seed": None}, "seed must be a whole number"),
+        ({"profile": "huge"}, "unknown profile 'huge': choose one of smoke, cpu, gpu"),
+        ({"profile": 3}, "unknown profile 3: choose one of smoke, cpu, gpu"),
+        ({"profile": ["cpu"]}, "unknown profile ['cpu']: choose one of smoke, cpu, gpu"),
+        ({"k_core": 2.5}, "k_core must be a whole number, at least 0, got 2.5"),
+        ({"k_core": "2"}, "k_core must be a whole number, at least 0, got '2'"),
+        ({"k_core": True}, "k_core must be a whole number, at least 0, got True"),
+        ({"on_unknown": "ignore"}, "on_unknown must be 'error' or 'drop', got 'ignore'"),
+        ({"on_unknown": True}, "on_unknown must be 'error' or 'drop', got True"),
+    ],
+)
+def test_settings_out_of_range_are_refused_before_anything_is_read(tmp_path, options, message):
+    for name, folder in (("folder", tmp_path / "gone"), ("bazaar", None)):
+        if name == "folder" or not options.keys() & {"k_core", "on_unknown"}:
+            with pytest.raises(SettingsError, match=re.escape(message)):
+                load_dataset(name, folder, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"min_rating": "x"}, "min_rating must be a number, got 'x'"),
+        ({"min_rating": float("nan")}, "min_rating must be a number, got nan"),
+        ({"k_core": 2.5}, "k_core must be a whole number, at least 1, got 2.5"),
+        ({"k_core": 0}, "k_core must be a whole number, at least 1, got 0"),
+        ({"keep_bare": "yes"}, "keep_bare must be True or False, got 'yes'"),
+    ],
+)
+def test_settings_of_movielens_out_of_range(tmp_path, options, message):
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        load_dataset("movielens", tmp_path / "gone", **options)
 
 
 def test_a_file_for_a_folder_and_a_folder_for_a_file(write_folder):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
+from dmesr_core.data.csv_files import read_table
 from dmesr_core.data.folder import load_folder
 from dmesr_core.data.pictures import open_picture
 from dmesr_core.errors import DataError, SettingsError
@@ -62,5 +65,41 @@ def test_no_such_folder(tmp_path):
 
 
 def test_a_core_below_zero_is_refused(tmp_path):
-    with pytest.raises(SettingsError, match="k_core must be at least 0, got -1"):
+    with pytest.raises(SettingsError, match="k_core must be a whole number, at least 0, got -1"):
         load_folder(tmp_path, k_core=-1)
+
+
+# --- any damage ---
+
+TOKENS = (
+    '"', ",", "\n", "\r", "\0", "\ufeff", ";", "\t", "|", '""', '",', "\n\n", " ", "é", "\x1a", "\u2028", "x" * 200_000,
+    "9" * 30, "nan", "-", ".", "1e999", "\\", "'", "2024-01-01", "\n,,,\n", "\x85", "\x0c", "\u200b",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("start", range(0, 300, 100))
+def test_damaged_tables_are_read_or_refused_with_the_name_of_the_file(write_folder, start):
+    """Anything may stand anywhere: no other error, no warning, and no event is lost without being counted."""
+    items = "id,title,text,picture\n" + "".join(f'i{k},"Cup, {k}","a ""b""\nc",\n' for k in range(6))
+    log = "user,item,time\n" + "".join(f"u{k % 3},i{k % 6},{1_700_000_000 + k}\n" for k in range(12))
+    read = 0
+    for seed in range(start, start + 100):
+        rng = random.Random(seed)
+
+        def damaged(text: str, rng: random.Random = rng) -> str:
+            for _ in range(rng.randint(0, 2)):
+                place = rng.randrange(len(text) + 1)
+                text = text[:place] + rng.choice(TOKENS) + text[place + rng.choice((0, 0, 1, 4)) :]
+            return text
+
+        folder = write_folder({"items.csv": damaged(items), "interactions.csv": damaged(log)})
+        try:
+            catalogue, events = load_folder(folder, on_unknown="drop")
+        except DataError as error:
+            assert str(folder) in str(error) and len(str(error)) < 800
+        else:
+            table = read_table(folder / "interactions.csv", ("user", "item", "time"))
+            assert len(events) + events.report["unknown_items_dropped"] == len(table)
+            assert len(catalogue) == len(read_table(folder / "items.csv", ("id", "title", "text")))
+            read += 1
+    assert 10 < read < 90

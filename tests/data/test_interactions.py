@@ -85,7 +85,8 @@ def test_users_are_numbered_as_people_count():
 @pytest.mark.parametrize("bad", ["a9", "", None, float("nan"), 0])
 def test_unknown_items(make_catalogue, bad):
     rows = [("u", "a1", 1), ("v", bad, 2), ("u", "a2", 3)]
-    with pytest.raises(DataError, match=r"interactions: 1 of 3 events name an item .*: row 2 \('.*on_unknown='drop'"):
+    advice = r'load_dataset\(\.\.\., on_unknown="drop"\), on the command line --on-unknown drop$'
+    with pytest.raises(DataError, match=rf"interactions: 1 of 3 events name an item .*: row 2 \('.*{advice}"):
         events(rows, make_catalogue())
     x = events(rows, make_catalogue(), on_unknown="drop")
     assert x.item.tolist() == [1, 2] and x.user_ids == ("u",) and x.report["unknown_items_dropped"] == 1
@@ -100,7 +101,7 @@ def test_item_numbers_out_of_range(bad):
 def test_many_unknown_items_are_named_briefly(make_catalogue):
     with pytest.raises(DataError, match=r"40 of 41 .* row 2 \('z1'\).* and 35 more; ") as error:
         events([("u", "a1", 0), *(("u", f"z{k}", k) for k in range(1, 41))], make_catalogue())
-    assert len(str(error.value)) < 300
+    assert len(str(error.value)) < 350
     with pytest.raises(DataError, match="1 of 1 events name an item") as error:
         events([("u", "zz", 0)], make_catalogue(), on_unknown="drop")
     assert "drop" not in str(error.value)  # that would be no help
@@ -320,6 +321,16 @@ def test_global_time_refuses_what_makes_no_sense():
     for valid, test in ((0, 0.1), (0.5, 0.5), (-0.1, 0.2), (0.1, 1.0)):
         with pytest.raises(SettingsError, match="must be above 0"):
             x.global_time(valid, test)
+    for valid, test, name in (("0.1", 0.1, "valid"), (0.1, None, "test"), (0.1, float("nan"), "test")):
+        with pytest.raises(SettingsError, match=f"{name} must be a number, got"):
+            x.global_time(valid, test)
+    for bad in (1.5, "1", True, -1):
+        with pytest.raises(SettingsError, match="min_history must be a whole number, at least 1"):
+            x.leave_one_out(bad)
+        with pytest.raises(SettingsError, match="min_history must be a whole number, at least 1"):
+            x.global_time(min_history=bad)
+        with pytest.raises(SettingsError, match="k must be a whole number, at least 0"):
+            x.k_core(bad)
     with pytest.raises(SettingsError, match="'all', 'first' or 'last'"):
         x.global_time(targets="some")
     with pytest.raises(SettingsError, match="min_history"):

@@ -41,6 +41,21 @@ def test_films_with_poster_and_abstract_are_kept(films):
     assert interactions.report["unknown_items_dropped"] == 6
 
 
+def test_ids_with_spaces_are_the_same_ids(films):
+    (films / "ratings.csv").write_text(RATINGS.replace(",1,", ", 1 ,"))
+    catalogue, interactions = load_movielens(films, k_core=1)
+    assert catalogue.report["rated_films_not_in_table"] == 1 and interactions.item.tolist() == [1, 2, 1, 2]
+
+
+def test_rows_are_those_of_the_file_whatever_stars_count(films):
+    (films / "ratings.csv").write_text(RATINGS + "9,1,5.0,soon\n")
+    with pytest.raises(DataError, match=r"ratings\.csv: row 11: the time is not"):
+        load_movielens(films, min_rating=3)
+    (films / "ratings.csv").write_text(RATINGS)
+    with pytest.raises(DataError, match=r"ratings\.csv: no rating has 6 stars or more"):
+        load_movielens(films, min_rating=6)
+
+
 def test_movielens_keep_bare(films):
     catalogue, interactions = load_movielens(films, k_core=1, keep_bare=True)
     assert catalogue.ids == ("1", "2", "3", "4", "5")

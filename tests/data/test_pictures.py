@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from warnings import simplefilter
+from concurrent.futures import ThreadPoolExecutor
+from warnings import filters, simplefilter, warn
 
 import numpy as np
 import pytest
@@ -130,11 +131,10 @@ def test_exif_orientation(tmp_path, orientation):
     assert open_picture(tmp_path / "p.jpg", 24).size == (24, 16)
 
 
-@pytest.mark.filterwarnings("default")
 def test_damaged_exif_does_not_cost_the_picture(tmp_path):
+    """Pillow warns of it, and a warning counts as an error here."""
     two_halves().save(tmp_path / "p.jpg", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff rubbish")
-    with pytest.warns(UserWarning, match="Corrupt EXIF"):  # Pillow says so, and nothing worse happens
-        assert open_picture(tmp_path / "p.jpg").size == (40, 20)
+    assert open_picture(tmp_path / "p.jpg").size == (40, 20)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +147,59 @@ def test_decompression_bomb(tmp_path, size, warnings, recwarn):
     (tmp_path / "bomb.png").write_bytes(empty_png(*size))
     with pytest.raises(DataError, match=r"bomb\.png: .*pixels is more than the limit of 64,000,000"):
         open_picture(tmp_path / "bomb.png")
+
+
+def odd_pictures(folder) -> list:
+    """Files that Pillow warns about, and more that it refuses."""
+    Image.new("1", (10_000, 10_000)).save(folder / "one_bit.png")
+    Image.new("1", (9_400, 9_600)).save(folder / "over_the_warning.gif")
+    two_halves().save(folder / "exif.jpg", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff rubbish")
+    two_halves().save(folder / "exif.png", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff rubbish")
+    palette = Image.new("P", (10, 10))
+    palette.putpalette([0, 0, 255, 255, 0, 0])
+    palette.save(folder / "palette.png", transparency=bytes([0, 128]))
+    frames = [Image.new("P", (8, 8), k) for k in range(3)]
+    frames[0].save(folder / "animated.gif", save_all=True, append_images=frames[1:])
+    two_halves().save(folder / "whole.tif", tiffinfo={305: "x" * 40})
+    whole = (folder / "whole.tif").read_bytes()
+    (folder / "tags.tif").write_bytes(whole.replace(b"\x31\x01\x02\x00", b"\x00\x01\x02\x00"))
+    for name in ("exif.jpg", "palette.png", "whole.tif", "animated.gif"):
+        content = (folder / name).read_bytes()
+        for share in (0.3, 0.8):
+            (folder / f"cut_{share}_{name}").write_bytes(content[: int(share * len(content))])
+    return sorted(path for path in folder.iterdir() if path.is_file())
+
+
+@pytest.mark.parametrize("action", ["error", "always"])
+def test_no_warning_about_a_picture_is_passed_on(tmp_path, action, recwarn):
+    """A warning stops whoever takes warnings for errors, which a picture of somebody's shop never may."""
+    simplefilter(action)
+    opened = 0
+    for path in odd_pictures(tmp_path):
+        try:
+            opened += open_picture(path, 32).mode == "RGB"
+        except DataError as error:
+            assert path.name in str(error)
+    assert opened >= 6 and not recwarn.list
+    with pytest.raises(DataError, match=r"one_bit\.png: 10,000 x 10,000 pixels is more than the limit"):
+        open_picture(tmp_path / "one_bit.png")
+
+
+def test_filters_of_warnings_are_put_back_whatever_the_order_of_threads(tmp_path):
+    paths = odd_pictures(tmp_path)
+
+    def look(path) -> bool:
+        try:
+            return open_picture(path, 32).mode == "RGB"
+        except DataError:
+            return False
+
+    before = list(filters)
+    with ThreadPoolExecutor(4) as pool:
+        opened = list(pool.map(look, paths * 3))
+    assert sum(opened) >= 18 and list(filters) == before
+    with pytest.raises(UserWarning, match="still an error"):
+        warn("still an error", UserWarning, stacklevel=1)
 
 
 def test_thin_pictures(tmp_path):
@@ -208,5 +261,8 @@ def test_bounded_rgb_leaves_the_original_alone():
 
 def test_max_side_must_make_sense(tmp_path):
     two_halves().save(tmp_path / "p.png")
-    with pytest.raises(SettingsError, match="max_side"):
-        open_picture(tmp_path / "p.png", 0)
+    for bad in (0, -3, 2.5, "64", None):
+        with pytest.raises(SettingsError, match="max_side must be a whole number, at least 1"):
+            open_picture(tmp_path / "p.png", bad)
+        with pytest.raises(SettingsError, match="max_side must be a whole number, at least 1"):
+            bounded_rgb(two_halves(), bad)

@@ -15,6 +15,13 @@ def test_a_line_is_the_history_of_a_user(tmp_path):
     assert np.array_equal(log.leave_one_out().test.targets, [2, 1])
 
 
+@pytest.mark.parametrize("text", ["\ufeff7 3 1\n9 2\n", "7 3 1\r9 2\r", "7\t3  1\r\n\r\n 9 2 ", f"7 3 1\n{'9' * 40} 2"])
+def test_marks_and_line_ends_of_other_systems(tmp_path, text, caplog):
+    (tmp_path / "log.txt").write_bytes(text.encode())
+    assert [h.tolist() for h in load_sequence_file(tmp_path / "log.txt").histories()] == [[3, 1], [2]]
+    assert not caplog.messages  # no ties: there are no times
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -24,6 +31,11 @@ def test_a_line_is_the_history_of_a_user(tmp_path):
         ("1 2 3\n2 -1 1\n", "Beauty.txt, line 2: item -1"),
         ("1 2 3\n2\n", "Beauty.txt, line 2: user 2 has no items"),
         ("5 2 3\n6 1\n5 4\n", "Beauty.txt, line 3: user 5 is in line 1 already"),
+        ("1 2 3\n2 4 99999999999\n", "Beauty.txt, line 2: item 99999999999; items are numbered from 1 without gaps"),
+        (f"1 2 3\n2 {'9' * 40}\n", "Beauty.txt, line 2: item 9{30}; items are numbered from 1"),
+        ("1,2,3\n", "Beauty.txt, line 1: .*'1,2,3'; wanted .* separated by spaces"),
+        ("1 2 3\n\ufeff2 4\n", "Beauty.txt, line 2: "),
+        ("1 2\0 3\n", "Beauty.txt, line 1: "),
         ("", "Beauty.txt: no user is in it; wanted one user per line"),
         (b"1 2 3\n\xff\xfe 1\n", "Beauty.txt, line 2: .*wanted one user per line"),
     ],

@@ -77,8 +77,9 @@ def test_pad_keeps_the_last_items():
     assert pad(LISTS, 2).tolist() == [[6, 7], [0, 0], [8, 0], [3, 4]]
     assert pad(LISTS, 1).tolist() == [[7], [0], [8], [4]]
     assert pad([[], []], 5).tolist() == [[0], [0]]
-    with pytest.raises(SettingsError, match="max_len"):
-        pad(LISTS, 0)
+    for bad in (0, 2.5, "3", None):
+        with pytest.raises(SettingsError, match="max_len must be a whole number, at least 1"):
+            pad(LISTS, bad)
 
 
 def test_pad_equals_a_plain_loop():
@@ -123,5 +124,6 @@ def test_batches_follow_the_seed():
 
 
 def test_batch_size_must_make_sense():
-    with pytest.raises(SettingsError, match="batch_size"):
-        length_batches(np.ones(3), 0)
+    for bad in (0, 2.5, "3", None):
+        with pytest.raises(SettingsError, match="batch_size must be a whole number, at least 1"):
+            length_batches(np.ones(3), bad)

@@ -68,10 +68,17 @@ def test_labels_may_be_strings():
     assert probes.most_frequent(np.array(["a", "b", "b", "b"])) == 0.75
 
 
-def test_a_probe_without_two_labels_or_with_wrong_shapes_is_an_error():
+def test_a_single_label_is_predicted_for_all():
     vectors, labels = clouds()
-    with pytest.raises(DataError, match="two different labels"):
-        probes.probe(vectors, np.zeros(300), vectors, labels)
+    assert (probes.probe(vectors, np.ones(300), vectors, labels) == (labels == 1)).all()
+    rare = np.where(np.arange(300) == 7, "x", "y")  # two of three folds learn from one label only
+    assert (probes.cross_probe(vectors, rare) == (rare == "y")).mean() > 0.99
+
+
+def test_a_probe_without_labels_or_with_wrong_shapes_is_an_error():
+    vectors, labels = clouds()
+    with pytest.raises(DataError, match="needs labels"):
+        probes.probe(vectors[:0], labels[:0], vectors, labels)
     with pytest.raises(DataError, match="one label per vector"):
         probes.probe(vectors, labels[:-1], vectors, labels)
     with pytest.raises(DataError, match="folds"):

@@ -7,6 +7,7 @@ from helpers.study_records import BY_TIME, HOME, make_record, make_study_records
 from dmesr_core.evaluation.bootstrap import Paired
 from dmesr_core.experiments import tables
 from dmesr_core.experiments.budget import LongerTraining
+from dmesr_core.experiments.records import write_records
 from dmesr_core.experiments.study import Study
 
 GAIN = Paired(0.02, 0.01, 0.03, 0.001)
@@ -86,3 +87,17 @@ def test_stored_and_new_numbers_stand_side_by_side():
             "stored NDCG@10": "1.0000", "now": "0.0000", "test cases with the same rank": "0.0%", "seconds": "36",
         }
     }  # fmt: skip
+
+
+def test_hours_of_stored_records_are_told_by_file(tmp_path):
+    assert tables.stored_hours(tmp_path) == {}
+    write_records([make_record("id_only", seed=seed) for seed in (0, 1)], tmp_path / "few.jsonl")
+    write_records([make_record("popularity")], tmp_path / "none.jsonl")  # trained nothing
+    assert tables.stored_hours(tmp_path) == {"few": 72 / 3600, "none": 0.0}
+    assert tables.hours([make_record("dmesr")]) == 36 / 3600
+
+
+def test_the_books_own_records_took_hours():
+    from dmesr_core.experiments.sweep import RESULTS
+
+    assert all(value > 0 for value in tables.stored_hours(RESULTS).values())

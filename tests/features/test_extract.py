@@ -4,69 +4,24 @@ from __future__ import annotations
 
 import errno
 import shutil
+import tempfile
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers.tiny_models import make_model, make_pictures
+from helpers.fake_models import FakeEncoder, FakeMLLM, fake_vector
+from helpers.tiny_models import load_on_cpu, make_model, make_pictures, make_text_encoder
 
 from dmesr_core import files
 from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.errors import DataError, SettingsError
-from dmesr_core.features import extract, store
+from dmesr_core.features import extract, store, stored_results
 from dmesr_core.features.extract import extract_features
-from dmesr_core.features.mllm import MLLM, MLLMOutput, MLLMSettings
-from dmesr_core.features.store import FeatureStore, make_key
-from dmesr_core.features.text_encoder import TextEncoder, TokenStates
-
-
-class FakeMLLM:
-    """Its descriptions are its inputs. Counts its inputs, and raises KeyboardInterrupt after `dies_after` of them."""
-
-    def __init__(self, fingerprint: str = "model"):
-        self.fingerprint, self.width = fingerprint, 4
-        self.settings = MLLMSettings("fake", batch_size=2)
-        self.inputs: list[str] = []
-        self.dies_after = 10**9
-
-    def embed(self, pictures, texts, prompt, fallback_messages=None) -> MLLMOutput:
-        described, report = [], []
-        n = len(pictures if pictures is not None else texts)
-        for i in range(n):
-            if len(self.inputs) >= self.dies_after:
-                raise KeyboardInterrupt
-            content = prompt + texts[i] if texts is not None else prompt
-            if pictures is not None:
-                data = pictures[i].read_bytes()
-                if data.startswith(b"broken"):
-                    report.append((i, f"broken picture: picture {pictures[i]}: broken"))
-                    content = fallback_messages[i]
-                else:
-                    content += str(zlib.crc32(data))
-            if "long" in content:
-                report.append((i, "text cut"))
-            self.inputs.append(content)
-            described.append(content)
-        return MLLMOutput(described, np.stack([vector(d) for d in described]), report)
-
-
-def vector(description: str) -> np.ndarray:
-    return np.random.default_rng(zlib.crc32(description.encode())).normal(size=4).astype(np.float32)
-
-
-class FakeEncoder:
-    fingerprint, width = "encoder", 3
-
-    def __init__(self):
-        self.inputs: list[str] = []
-
-    def encode(self, texts, max_tokens) -> TokenStates:
-        self.inputs += texts
-        tokens = [["[CLS]", *text.split(), "[SEP]"][:max_tokens] for text in texts]
-        longest = max(map(len, tokens))
-        mask = np.array([[j < len(t) for j in range(longest)] for t in tokens])
-        states = np.array([[[len(t), j, 1] for j in range(longest)] for t in tokens], np.float16) * mask[..., None]
-        return TokenStates(states, mask, tokens)
+from dmesr_core.features.mllm import MLLM, MLLMSettings
+from dmesr_core.features.prompts import TEXT_PROMPT
+from dmesr_core.features.store import FeatureStore, Record, make_key
+from dmesr_core.features.text_encoder import TextEncoder
 
 
 @pytest.fixture
@@ -99,9 +54,9 @@ def test_every_item_gets_its_own_features(catalogue, tmp_path):
     hashes = {k: zlib.crc32(catalogue.pictures[k - 1].read_bytes()) for k in (1, 2, 6)}
     descriptions = {k: f"{settings.picture_prompt}{number}" for k, number in hashes.items()}
     for k in range(1, 7):
-        np.testing.assert_array_equal(got.coarse_text[k], vector(got.descriptions_text[k]))
+        np.testing.assert_array_equal(got.coarse_text[k], fake_vector(got.descriptions_text[k]))
         assert got.descriptions_picture[k] == descriptions.get(k, got.descriptions_text[k])
-        np.testing.assert_array_equal(got.coarse_picture[k], vector(got.descriptions_picture[k]))
+        np.testing.assert_array_equal(got.coarse_picture[k], fake_vector(got.descriptions_picture[k]))
         n = len(got.tokens[k])
         assert got.tokens[k] == ["[CLS]", *words[k - 1].split(), "[SEP]"]
         assert got.fine_mask[k].tolist() == [True] * n + [False] * (got.fine.shape[1] - n)
@@ -123,8 +78,8 @@ def test_the_report_names_items_with_fallbacks(catalogue, tmp_path):
     counts = {name: got[name] for name in ("no_picture", "broken_picture", "text_cut", "empty_description", "items")}
     assert counts == {"no_picture": 1, "broken_picture": 2, "text_cut": 1, "empty_description": 0, "items": 6}
     assert got["seconds"] > 0
-    assert got["fine_at_limit"] == 0
-    assert run(catalogue, FeatureStore(tmp_path / "store"), max_tokens=4).report["fine_at_limit"] == 5
+    assert got["fine_cut"] == 0
+    assert run(catalogue, FeatureStore(tmp_path / "store"), max_tokens=4).report["fine_cut"] == 1  # of 2 to 6 tokens
 
 
 def test_equal_content_is_computed_once_and_never_again(catalogue, tmp_path):
@@ -181,7 +136,7 @@ def test_permuted_items_get_permuted_features(catalogue, tmp_path):
 
 
 def test_an_interrupted_extraction_continues(catalogue, tmp_path, monkeypatch):
-    monkeypatch.setattr(extract, "SHARD", 2)
+    monkeypatch.setattr(stored_results, "SHARD", 2)
     folder, mllm = tmp_path / "store", FakeMLLM()
     mllm.dies_after = 3  # in the second of three shards of texts
     with pytest.raises(KeyboardInterrupt):
@@ -193,15 +148,15 @@ def test_an_interrupted_extraction_continues(catalogue, tmp_path, monkeypatch):
     np.testing.assert_array_equal(got.coarse_text, run(catalogue, FeatureStore(tmp_path / "other")).coarse_text)
 
 
-def test_a_shard_damaged_since_the_start_is_computed_again(catalogue, tmp_path):
+def test_a_shard_damaged_since_the_start_is_computed_again(catalogue, tmp_path, caplog):
     folder = tmp_path / "store"
     expected = run(catalogue, FeatureStore(folder))
     kept = FeatureStore(folder)
     for shard in folder.glob("*.safetensors"):
         content = shard.read_bytes()
         shard.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.warns(UserWarning, match="damaged"):
-        got = run(catalogue, kept)
+    got = run(catalogue, kept)
+    assert any("damaged" in message for message in caplog.messages)
     assert got.report["computed"] == 13
     np.testing.assert_array_equal(got.coarse_picture, expected.coarse_picture)
     np.testing.assert_array_equal(got.fine, expected.fine)
@@ -234,11 +189,6 @@ def test_sentence_is_the_mean_direction(catalogue, tmp_path):
     mean = got.fine[5][got.fine_mask[5]].astype(np.float32).mean(0)
     np.testing.assert_allclose(got.sentence[5], mean / np.linalg.norm(mean), rtol=1e-5)
     assert not got.sentence[0].any()
-
-
-def test_wrong_max_tokens_are_refused(catalogue, tmp_path):
-    with pytest.raises(SettingsError, match="max_tokens must be at least 2"):
-        run(catalogue, FeatureStore(tmp_path), max_tokens=1)
 
 
 def test_with_a_real_model(catalogue, tmp_path, monkeypatch):
@@ -286,7 +236,115 @@ def test_stored_keys_never_change(catalogue, tmp_path):
     assert make_key("fine", "encoder", 40, words) in kept
 
 
-@pytest.mark.parametrize(("what", "message"), [(None, "the data set has no pictures or texts"), ("my_shop", "got str")])
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        (None, "the data set has no pictures or texts"),
+        ("my_shop", r'got str: for a folder of your own, load_dataset\("folder", \'my_shop\'\).catalogue'),
+        (SimpleNamespace(catalogue=Catalogue(("a",), ("A",), ("",), (None,))), "SimpleNamespace: give its .catalogue"),
+        ([1], "got list"),
+    ],
+)
 def test_only_a_catalogue_has_features(what, message):
     with pytest.raises(SettingsError, match=message):
         extract_features(what)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"mllm": 3}, "mllm must be an MLLM, MLLMSettings, or what MLLM.load takes .*; got int"),
+        ({"mllm": FakeEncoder()}, "mllm must be .*; got FakeEncoder"),
+        ({"encoder": FakeMLLM()}, "encoder must be a TextEncoder.*; got FakeMLLM"),
+        ({"encoder": MLLMSettings("x")}, "encoder must be a TextEncoder.*; got MLLMSettings"),
+        ({"store": 3}, "store must be a FeatureStore, or a folder; got int"),
+        ({"max_tokens": 1}, "max_tokens must be at least 2"),
+        ({"max_tokens": True}, "max_tokens must be at least 2"),
+        ({"max_tokens": 8.0}, "max_tokens must be at least 2"),
+        ({"max_tokens": None}, "max_tokens must be at least 2"),
+    ],
+)
+def test_wrong_arguments_are_refused(catalogue, tmp_path, wrong, message):
+    usual = {"mllm": FakeMLLM(), "encoder": FakeEncoder(), "store": tmp_path / "store"}
+    with pytest.raises(SettingsError, match=message):
+        extract_features(catalogue, **{**usual, **wrong}, progress=False)
+
+
+def test_models_and_store_are_checked_before_the_work_and_only_if_there_is_work(catalogue, tmp_path):
+    mllm, encoder, folder = FakeMLLM(), FakeEncoder(), tmp_path / "store"
+    run(catalogue, FeatureStore(folder), mllm, encoder)
+    run(catalogue, FeatureStore(folder), mllm, encoder)
+    assert (mllm.checked, encoder.checked) == ([True], [40])
+    without = Catalogue(catalogue.ids, ("x",) * 6, catalogue.texts, (None,) * 6)
+    run(without, FeatureStore(folder), mllm, encoder)
+    assert mllm.checked == [True, False]  # no pictures: none are tried
+
+    def refuse(max_tokens):
+        raise SettingsError("no token states")
+
+    encoder.check, mllm.inputs = refuse, []
+    with pytest.raises(SettingsError, match="no token states"):
+        run(catalogue, FeatureStore(tmp_path / "other"), mllm, encoder)
+    assert (mllm.inputs, mllm.checked) == ([], [True, False])
+
+
+@pytest.mark.parametrize("way", ["below a file", "read-only"])
+def test_a_store_that_cannot_be_written_is_found_before_the_work(catalogue, tmp_path, monkeypatch, way):
+    (tmp_path / "file").write_text("")
+    mllm, folder = FakeMLLM(), tmp_path / "file" / "store" if way == "below a file" else tmp_path / "store"
+    if way == "read-only":
+        run(catalogue.subset([1]), FeatureStore(folder))
+
+        def forbidden(**_):
+            raise OSError(errno.EROFS, "Read-only file system")
+
+        monkeypatch.setattr(tempfile, "TemporaryFile", forbidden)
+    with pytest.raises(DataError, match=r"feature store: folder .*store: nothing can be written there .*DMESR_CACHE"):
+        run(catalogue, folder, mllm)
+    assert mllm.inputs == [] and mllm.checked == []
+    if way == "read-only":
+        assert run(catalogue.subset([1]), folder).report["computed"] == 0  # reading is enough here
+
+
+def test_what_was_lost_is_said_once(catalogue, tmp_path, caplog):
+    run(catalogue, FeatureStore(tmp_path / "store"), max_tokens=4)
+    first, second, third = caplog.messages
+    assert first == (
+        "3 of 6 items have no usable picture: their text view is used (first: item 'c', picture view: no picture)"
+    )
+    assert second == "1 of 6 texts cut to 24 tokens for fake (first: item 'e', text view: text cut)"
+    assert third.startswith("1 of 6 texts cut to 4 tokens for the text encoder fake encoder (first: item 'e', fine")
+    caplog.clear()
+    run(catalogue.subset([1, 2, 6]), FeatureStore(tmp_path / "store"))
+    assert caplog.messages == []
+
+
+def test_the_limits_that_are_said_are_those_that_were_used(tmp_path, caplog):
+    """120 positions are fewer than the text needs, and 32 are fewer than 40."""
+    mllm = load_on_cpu(make_model("llava", tmp_path / "mllm", positions=120))
+    encoder = TextEncoder.load(make_text_encoder("roberta", tmp_path / "encoder"), device="cpu")
+    given = Catalogue(("a", "b"), ("long", "short"), ("x" * 500, ""), (None, None))
+    got = extract_features(given, mllm, encoder, tmp_path / "store", progress=False)
+    assert (got.report["text_cut"], got.report["fine_cut"], got.fine.shape[1]) == (1, 1, 32)
+    [_, text, fine] = caplog.messages
+    assert text.startswith(f"1 of 2 texts cut to {mllm.prompter.room(TEXT_PROMPT)} tokens for {mllm.name}")
+    assert fine.startswith(f"1 of 2 texts cut to 32 tokens for the text encoder {encoder.name}")
+
+
+def test_records_that_do_not_say_whether_a_text_was_cut_are_read(catalogue, tmp_path):
+    kept = FeatureStore(tmp_path)
+    key = make_key("fine", "encoder", 4, catalogue.words(5))
+    kept.write({key: Record(np.zeros((4, 3), np.float16), {"tokens": list("abcd")})})
+    assert run(catalogue, kept, max_tokens=4).report["fine_cut"] == 1
+
+
+@pytest.mark.parametrize(("title", "warns"), [("Small purple umbrella", False), ("A cowboy doll is threatened", True)])
+def test_the_tiny_model_says_when_it_does_not_know_the_catalogue(title, warns, tmp_path, caplog):
+    catalogue = Catalogue(("a",), (title,), ("",), (None,))
+    mllm = MLLM.load(MLLMSettings("tiny", device="cpu"))
+    got = extract_features(catalogue, mllm, FakeEncoder(), tmp_path, progress=False)
+    assert len(got) == 1  # one item is enough
+    said = [message for message in caplog.messages if "only ever seen drawn products of the Bazaar" in message]
+    assert len(said) == warns
+    if warns:
+        assert "name a model from the hub" in said[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import textwrap
 
 import numpy as np
 import pytest
@@ -93,14 +94,15 @@ def test_nothing_to_do_and_uneven_lists(folders, pictures):
         mllm.embed(pictures, ["a", "b"], PICTURE_PROMPT)
 
 
-def test_memory_runs_out_and_batches_shrink(folders, pictures, monkeypatch):
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("no"), RuntimeError("MPS backend out of memory (0 GB)")])
+def test_memory_runs_out_and_batches_shrink(folders, pictures, monkeypatch, error):
     sizes = []
     original = generation.continue_greedily
 
     def tight(model, inputs, limit):
         sizes.append(len(inputs["input_ids"]))
         if sizes[-1] > room:
-            raise torch.OutOfMemoryError("no")
+            raise error
         return original(model, inputs, limit)
 
     expected = load_on_cpu(folders["llava"]).embed(pictures, None, PICTURE_PROMPT)
@@ -137,15 +139,6 @@ def test_weights_are_loaded_on_first_use_and_released(folders, monkeypatch):
     assert len(read) == 2
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("batch_size", 0), ("batch_size", 2.5), ("max_new_tokens", 0), ("dtype", "int8"), ("device", "x"), ("name", "")],
-)
-def test_wrong_settings_are_refused(name, value):
-    with pytest.raises(SettingsError, match=name):
-        MLLMSettings(**{"name": "x", name: value})
-
-
 def test_tiny_is_the_model_that_comes_with_the_package():
     assert MLLM.load("tiny").folder == checkpoint_folder()
     settings = MLLMSettings("tiny", max_new_tokens=5)
@@ -153,6 +146,37 @@ def test_tiny_is_the_model_that_comes_with_the_package():
     assert MLLM.load("tiny").fingerprint == MLLM.load(checkpoint_folder()).fingerprint
 
 
+def test_the_key_knows_the_number_type_that_is_used(folders, monkeypatch):
+    """Not the one that was asked for: that may be none."""
+    float32 = load_on_cpu(folders["llava"])
+    assert float32.fingerprint == load_on_cpu(folders["llava"], dtype="float32").fingerprint
+    half = load_on_cpu(folders["llava"], dtype="float16").fingerprint
+    assert half != float32.fingerprint
+    monkeypatch.setattr("dmesr_core.features.mllm.best_dtype", lambda device: torch.float16)
+    assert load_on_cpu(folders["llava"]).fingerprint == half
+
+
+def test_it_is_shown_in_one_line():
+    assert repr(MLLM.load(MLLMSettings("tiny", device="cpu"))) == "<MLLM 'tiny' on cpu, float32>"
+    with pytest.raises(SettingsError, match="takes a name, a folder or MLLMSettings, got int"):
+        MLLM.load(3)
+
+
 def test_nothing_heavy_is_imported_early():
-    code = "import sys, dmesr_core.features.mllm, dmesr_core.features.extract; sys.exit('transformers' in sys.modules)"
+    """Neither transformers, nor the code that trains the tiny MLLM, nor the drawing of its pictures."""
+    code = """
+        import sys, dmesr_core.features.mllm, dmesr_core.features.extract
+        from dmesr_core.features.tiny_mllm import checkpoint_folder
+        from dmesr_core import MLLM, extract_features
+        tiny = "dmesr_core.features.tiny_mllm."
+        heavy = ["transformers", "tokenizers", "huggingface_hub", "sklearn", "matplotlib", "umap", "seaborn",
+                 "dmesr_core.data.bazaar", tiny + "tasks", tiny + "train", tiny + "evaluate", tiny + "build"]
+        print([name for name in heavy if name in sys.modules])
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False, capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_the_folder_of_the_tiny_model_needs_no_library():
+    code = "import sys; from dmesr_core.features.tiny_mllm import checkpoint_folder; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

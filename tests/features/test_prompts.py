@@ -8,11 +8,14 @@ import shutil
 
 import numpy as np
 import pytest
-from helpers.tiny_models import FAMILIES, load_on_cpu, make_model
+from helpers.fake_models import FakeEncoder
+from helpers.tiny_models import BLIND_TEMPLATE, FAMILIES, STRING_TEMPLATES, load_on_cpu, make_model
 from PIL import Image
 
+from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.features import prompts
+from dmesr_core.features.extract import extract_features
 from dmesr_core.features.prompts import PICTURE_PROMPT, TEXT_PROMPT
 
 
@@ -49,6 +52,39 @@ def test_models_without_a_chat_template_or_with_broken_files_are_refused(folders
     (folder / "processor_config.json").write_text("{")
     with pytest.raises(DataError, match="processor cannot be loaded"):
         prompts.load_processor(folder)
+
+
+@pytest.mark.parametrize("template", STRING_TEMPLATES)
+def test_a_template_that_takes_strings_only_serves_the_text_view(template, tmp_path, pictures):
+    """The picture view is refused before any weights are loaded."""
+    mllm = load_on_cpu(make_model("llava", tmp_path / "model", template=STRING_TEMPLATES[template]))
+    assert "<|start|>user\nSummarise: red" in mllm.prompter.render("Summarise: red", with_picture=False)
+    mllm.check(pictures=False)
+    assert np.isfinite(mllm.embed(None, ["red"], TEXT_PROMPT).vectors).all()
+    fresh = load_on_cpu(mllm.folder)
+    with pytest.raises(SettingsError, match=r"no place for a picture \(takes strings only\).*only the text view"):
+        fresh.embed(pictures[:2], None, PICTURE_PROMPT)
+    assert "model" not in vars(fresh)
+    given = Catalogue(("a", "b"), ("A", "B"), ("", ""), (pictures[0], None))
+    encoder, kept = FakeEncoder(), tmp_path / "store"
+    with pytest.raises(SettingsError, match="no place for a picture"):
+        extract_features(given, fresh, encoder, kept, progress=False)
+    assert not list(kept.iterdir())  # nothing was computed before
+    without = Catalogue(("a", "b"), ("A", "B"), ("", ""), (None, None))
+    assert extract_features(without, fresh, encoder, kept, progress=False).report["no_picture"] == 2
+
+
+def test_a_template_that_leaves_pictures_out_is_refused_for_them(tmp_path, pictures):
+    mllm = load_on_cpu(make_model("llava", tmp_path, template=BLIND_TEMPLATE))
+    assert mllm.describe(None, ["red"], TEXT_PROMPT)
+    with pytest.raises(SettingsError, match=r"no place for a picture"):
+        mllm.describe(pictures[:1], None, PICTURE_PROMPT)
+
+
+def test_a_template_that_takes_nothing_says_why(tmp_path):
+    template = "{{ raise_exception('tools only') }}"
+    with pytest.raises(SettingsError, match="chat template cannot be used: with a list of parts: tools only; with a s"):
+        load_on_cpu(make_model("llava", tmp_path, template=template)).check()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torchvision") is not None, reason="such processors load with torchvision")

@@ -65,7 +65,7 @@ def test_keys_depend_on_every_part_and_its_place():
 
 
 @pytest.mark.parametrize("damage", ["half", "gone", "flipped"])
-def test_a_damaged_shard_is_set_aside(tmp_path, damage):
+def test_a_damaged_shard_is_set_aside(tmp_path, damage, caplog):
     a, b = some_records(5), some_records(5, start=5)
     FeatureStore(tmp_path).write(a)
     (shard,) = tmp_path.glob("*.safetensors")
@@ -77,10 +77,10 @@ def test_a_damaged_shard_is_set_aside(tmp_path, damage):
         shard.unlink()
     else:  # same length, found only when it is read
         shard.write_bytes(content[:-3] + bytes([content[-3] ^ 1]) + content[-2:])
-    with pytest.warns(UserWarning, match=f"shard {shard.stem} is incomplete or damaged"):
-        again = FeatureStore(tmp_path)
-        assert len(again) == (10 if damage == "flipped" else 5)
-        found = dict(again.read(a | b))
+    again = FeatureStore(tmp_path)
+    assert len(again) == (10 if damage == "flipped" else 5)
+    found = dict(again.read(a | b))
+    assert [f"shard {shard.stem} is incomplete or damaged" in message for message in caplog.messages] == [True]
     assert set(found) == set(b)
     assert len(again) == 5
     assert not any(key in again for key in a)
@@ -89,13 +89,14 @@ def test_a_damaged_shard_is_set_aside(tmp_path, damage):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"records": 5}\n', b"\xff\xfe", b'[]\n{"key": 1}\n'])
-def test_a_damaged_index_is_set_aside(tmp_path, content):
+def test_a_damaged_index_is_set_aside(tmp_path, content, caplog):
     FeatureStore(tmp_path).write(some_records(5))
     (index,) = tmp_path.glob("*.jsonl")
     index.write_bytes(content)
-    with pytest.warns(UserWarning, match="incomplete or damaged"):
-        assert len(FeatureStore(tmp_path)) == 0
-    assert len(FeatureStore(tmp_path)) == 0  # silent the second time
+    assert len(FeatureStore(tmp_path)) == 0
+    assert ["incomplete or damaged" in message for message in caplog.messages] == [True]
+    assert len(FeatureStore(tmp_path)) == 0
+    assert len(caplog.messages) == 1  # silent the second time
 
 
 def test_unfinished_files_are_ignored_and_deleted_when_old(tmp_path):
@@ -152,6 +153,15 @@ def test_unusable_folders_are_reported(tmp_path):
         FeatureStore(file)
     with pytest.raises(DataError, match=r"cannot be written.*DMESR_CACHE"):
         FeatureStore(file / "below").write(some_records(1))
+
+
+def test_whether_the_folder_can_be_written_is_known_before(tmp_path):
+    FeatureStore(tmp_path / "new" / "folder").check_writable()
+    assert list((tmp_path / "new" / "folder").iterdir()) == []
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file" / "below", "/proc/nowhere"):
+        with pytest.raises(DataError, match=r"nothing can be written there .*DMESR_CACHE"):
+            FeatureStore(folder).check_writable()
 
 
 WRITER = """

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import transformers as t
 from PIL import Image
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers.utils import logging
 
 from dmesr_core.features.mllm import MLLM, MLLMSettings
@@ -27,6 +27,17 @@ _CHAT = (
     "{% if c['type'] == 'image' %}IMAGE{% else %}{{ c['text'] }}{% endif %}{% endfor %}<|end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
 )
+# Chat templates whose content must be a string: they raise a TypeError, raise a TemplateError, or print a list.
+_FRAME = "{% for m in messages %}<|start|>{{ m['role'] }}\nCONTENT{% endfor %}<|start|>assistant\n"
+STRING_TEMPLATES = {
+    "adds": _FRAME.replace("CONTENT", "{{ m['content'] + '<|end|>' }}"),
+    "raises": _FRAME.replace(
+        "CONTENT", "{% if m['content'] is not string %}{{ raise_exception('only text') }}{% endif %}{{ m['content'] }}"
+    ),
+    "prints": _FRAME.replace("CONTENT", "{{ m['content'] }}<|end|>"),
+}
+# Takes a list, and leaves pictures out without a word.
+BLIND_TEMPLATE = _FRAME.replace("CONTENT", "{% for c in m['content'] %}{{ c['text'] }}{% endfor %}<|end|>")
 
 
 def make_tokenizer(family: str) -> t.PreTrainedTokenizerFast:
@@ -141,9 +152,10 @@ class QwenForPictures(t.Qwen2VLProcessor):
         t.ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
 
 
-def make_model(family: str, folder: Path, positions: int = 512, seed: int = 0) -> Path:
+def make_model(family: str, folder: Path, positions: int = 512, seed: int = 0, template: str = "") -> Path:
     """Write a random model of `family` to `folder`. Its weights are large, so that outputs depend on the inputs."""
     tokenizer = make_tokenizer(family)
+    tokenizer.chat_template = template or tokenizer.chat_template
     config, processor = _BUILDERS[family](tokenizer, _text(family, tokenizer, positions))
     processor.chat_template = tokenizer.chat_template
     with torch.random.fork_rng():
@@ -157,6 +169,58 @@ def make_model(family: str, folder: Path, positions: int = 512, seed: int = 0) -
     logging.disable_progress_bar()
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
+    logging.enable_progress_bar()
+    return folder
+
+
+class GemmaThatWantsPictures(t.Gemma3Processor):
+    """The Gemma 3 processor, but it refuses a prompt without a picture, as that of PaliGemma does."""
+
+    def __call__(self, images=None, text=None, **kwargs):
+        if images is None:
+            raise ValueError("`images` are expected as arguments")
+        return super().__call__(images=images, text=text, **kwargs)
+
+
+_ENCODERS = {
+    "roberta": (t.RobertaModel, t.RobertaConfig, {"max_position_embeddings": 34, "pad_token_id": 1}),
+    "mpnet": (t.MPNetModel, t.MPNetConfig, {"max_position_embeddings": 34, "pad_token_id": 1}),
+    "bert": (t.BertModel, t.BertConfig, {"max_position_embeddings": 32}),
+    "gpt2": (t.GPT2Model, t.GPT2Config, {"n_positions": 32}),
+    "t5": (t.T5ForConditionalGeneration, t.T5Config, {"d_kv": 8, "d_ff": 24, "decoder_start_token_id": 0}),
+    "bart": (
+        t.BartForConditionalGeneration, t.BartConfig,
+        {"max_position_embeddings": 32, "decoder_ffn_dim": 24, "encoder_ffn_dim": 24, "encoder_attention_heads": 2,
+         "decoder_attention_heads": 2, "encoder_layers": 1, "decoder_layers": 1, "pad_token_id": 1},
+    ),
+    "clip_text": (t.CLIPTextModelWithProjection, t.CLIPTextConfig, {"max_position_embeddings": 32}),
+}  # fmt: skip
+
+
+def make_text_encoder(family: str, folder: Path, pads: bool = True, marks: bool = True) -> Path:
+    """Write a random text encoder of `family` that can read 32 tokens, with a tokenizer of one token per byte.
+
+    Args:
+        pads: whether the tokenizer has a token for padding.
+        marks: whether it puts one at the beginning and one at the end of each text.
+    """
+    vocabulary = ["<s>", "<pad>", "</s>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    tokenizer = Tokenizer(models.BPE({token: i for i, token in enumerate(vocabulary)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    if marks:
+        tokenizer.post_processor = processors.TemplateProcessing("<s> $A </s>", None, [("<s>", 0), ("</s>", 2)])
+    more = {"pad_token": "<pad>"} if pads else {}
+    t.PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", **more).save_pretrained(
+        folder
+    )
+    kind, config, special = _ENCODERS[family]
+    sizes = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
+    usual = {"vocab_size": len(vocabulary), "initializer_range": 0.5, "bos_token_id": 0, "eos_token_id": 2}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = kind(config(**{**sizes, **usual, **special}))
+    logging.disable_progress_bar()
+    model.save_pretrained(folder)
     logging.enable_progress_bar()
     return folder
 

@@ -25,6 +25,7 @@ def tree() -> str:
     for room in ROOMS:
         lines += _folder(1, PACKAGE / room)
     lines.append("  results/                  stored records of the book's experiments")
+    lines.append(_line(1, PACKAGE / "__main__.py"))
     return "\n".join(lines) + "\n"
 
 

@@ -1,5 +1,7 @@
 """Plots of embeddings: a layout that keeps neighbours together, and panels that join the views."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -29,8 +31,48 @@ def test_the_layout_is_repeatable_and_keeps_neighbours_together():
     assert xy.shape == other.shape == (40, 2)
     distance = np.linalg.norm(xy[:, None] - other[None], axis=2)
     assert (code[distance.argmin(1)] == code).mean() > 0.9
-    with pytest.raises(DataError, match="at least 5"):
-        embeddings.umap_layout(picture[:4], text[:4])
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5])
+def test_few_items_have_a_layout_too(n):
+    (picture, text), _ = two_views()
+    xy, other = embeddings.umap_layout(picture[:n], text[:n])
+    assert xy.shape == other.shape == (n, 2)
+    assert np.isfinite(xy).all() and np.isfinite(other).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_vector_that_is_not_finite_is_named(value):
+    (picture, text), _ = two_views()
+    text = text.copy()
+    text[6, 2] = value
+    with pytest.raises(DataError, match=r"the text vector of row 6 \(id 'B7'\) is not finite"):
+        embeddings.umap_layout(picture, text, names=[f"id 'B{k + 1}'" for k in range(40)])
+    with pytest.raises(DataError, match="the picture vector of row 6 is not finite"):
+        embeddings.umap_layout(text, picture)
+
+
+def test_views_that_do_not_fit_are_refused():
+    (picture, text), _ = two_views()
+    with pytest.raises(DataError, match=r"one vector per item .* \(40, 16\) and \(39, 16\)"):
+        embeddings.umap_layout(picture, text[:-1])
+    with pytest.raises(DataError, match="no items"):
+        embeddings.umap_layout(picture[:0], text[:0])
+
+
+def test_vectors_of_length_zero_have_a_place():
+    (picture, text), _ = two_views()
+    picture = picture.copy()
+    picture[3] = 0
+    xy, _ = embeddings.umap_layout(picture, text)
+    assert np.isfinite(xy).all()
+
+
+def test_what_draws_the_layout_is_named_where_it_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "umap", None)
+    (picture, text), _ = two_views()
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'dmesr-core\[plots\]'"):
+        embeddings.umap_layout(picture, text)
 
 
 def test_umap_panels_join_the_views_and_name_the_groups():

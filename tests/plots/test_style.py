@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
+import re
+from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -87,11 +88,25 @@ def test_a_shared_legend_names_each_series_once_in_order():
     assert [t.get_text() for t in fig.legends[0].get_texts()] == ["a", "b", "c"]
 
 
-def test_characters_that_the_font_lacks_become_boxes():
-    assert style.drawable("tea é 東") == "tea é □"
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        fig = plt.figure()
-        fig.text(0, 0, style.drawable("東京 🙂"))
-        fig.canvas.draw()
+def test_a_text_is_cut_to_one_line():
+    assert style.shortened("a  b\nc", 24) == "a b c"
+    assert style.shortened("one two three", 9) == "one two…"
+    assert style.shortened("東" * 50, 24) == "東" * 23 + "…"
+    assert style.shortened(" \n", 24) == ""
+    assert style.shortened("a\x07\u202eb\ufffe é 東 🙂", 24) == "ab é 東 🙂"
+
+
+def test_formulas_are_drawn_where_they_are_meant():
+    """A formula that is drawn as text has its signs in it, and is wider."""
+    with mpl.rc_context():
+        style.apply_style()
+        fig = style.new_figure()
+        plain, formula = fig.text(0, 0, "$x_{1}$"), fig.text(0, 0, "$x_{1}$", parse_math=True)
         plt.close(fig)
+    assert plain.get_window_extent().width > 1.5 * formula.get_window_extent().width
+
+
+def test_all_figures_are_made_by_the_style():
+    others = [file for file in Path(style.__file__).parent.glob("*.py") if file.name != "style.py"]
+    assert len(others) > 10
+    assert not [file.name for file in others if re.search(r"plt\.(subplots|figure)\(", file.read_text("utf-8"))]

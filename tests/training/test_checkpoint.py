@@ -10,9 +10,11 @@ from accelerate import Accelerator
 from helpers.small_material import make_material
 from safetensors.torch import load_file
 
+from dmesr_core.data.interactions import Interactions
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.experiments.material import Material
-from dmesr_core.experiments.variants import Variant, build
+from dmesr_core.experiments.variants import VARIANTS, Variant, build
+from dmesr_core.features.item_features import Features
 from dmesr_core.models.backbones import BackboneSettings
 from dmesr_core.training import fit as fit_module
 from dmesr_core.training.checkpoint import Checkpoint, training_identity
@@ -193,3 +195,22 @@ def test_nothing_is_kept_without_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run(None)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["raw", "llm_esr", "llm_emb", "dmesr"])
+def test_the_number_of_threads_is_not_another_training(kind):
+    """What is learned from a catalogue is rounded otherwise by two threads: still the same training."""
+    rng, n = np.random.default_rng(0), 300
+    log = Interactions.from_columns(np.repeat(np.arange(200), 8), rng.integers(1, n + 1, 1600), np.arange(1600), n)
+    coarse, mask = rng.normal(size=(2, n + 1, 160)).astype(np.float32), np.ones((n + 1, 6), bool)
+    fine, empty = rng.normal(size=(n + 1, 6, 160)).astype(np.float16), [""] * (n + 1)
+    material = Material(log.leave_one_out(), Features(*coarse, fine, mask, empty, empty, [[]] * (n + 1), {}))
+    threads, found = torch.get_num_threads(), []
+    try:
+        for number in (1, 2, 3):
+            torch.set_num_threads(number)
+            model = build(VARIANTS[kind], material, SIZES, 0)
+            found.append(training_identity(model, material.split, {}))
+    finally:
+        torch.set_num_threads(threads)
+    assert found[0] == found[1] == found[2]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dmesr_core.book.narration.probes import accuracy_change
+from dmesr_core.book.narration.probes import accuracy_change, each_fact
 from dmesr_core.models.alignment import recall_from_groups
 
 Facts = Mapping[str, Sequence[str]] | None  # name -> one value per item, where known
@@ -14,7 +14,9 @@ Facts = Mapping[str, Sequence[str]] | None  # name -> one value per item, where 
 
 def recall_by_category(facts: Facts, items: np.ndarray) -> float | None:
     """`recall_from_groups` of the categories of these items (numbers from 1); None where they are not known."""
-    return recall_from_groups(np.array(facts["category"])[items - 1]) if facts else None
+    if not facts or "category" not in facts:
+        return None
+    return recall_from_groups(np.array(facts["category"])[items - 1])
 
 
 def same_category(facts: Facts, items: np.ndarray, others: np.ndarray) -> float | None:
@@ -22,7 +24,7 @@ def same_category(facts: Facts, items: np.ndarray, others: np.ndarray) -> float 
 
     None without items or known facts. Both hold numbers from 1.
     """
-    if not facts or not len(items):
+    if not facts or "category" not in facts or not len(items):
         return None
     category = np.array(facts["category"])
     return float((category[items - 1] == category[others - 1]).mean())
@@ -49,6 +51,9 @@ def kept_facts(hits: Mapping[tuple[str, str, str], np.ndarray], n: int, seed: in
     def change(view: str, fact: str) -> str:
         return accuracy_change(hits[view, "coarse", fact], hits[view, "aligned", fact], n, seed)
 
+    facts = list(dict.fromkeys(fact for _, _, fact in hits))
+    if not {"category", "colour", "material", "use"} <= {*facts}:  # facts of a reader's own
+        return each_fact(facts, lambda fact: (change("picture", fact), change("text", fact)))
     return (
         f"Category, which both views know, {change('picture', 'category')} in the picture view and"
         f" {change('text', 'category')} in the text view. Colour, which only the picture shows,"

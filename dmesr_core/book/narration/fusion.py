@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from dmesr_core.book.narration.probes import accuracy_change
+from dmesr_core.book.narration.probes import accuracy_change, each_fact
 
 
 def twins(same: bool) -> str:
@@ -44,6 +44,9 @@ def gained_facts(hits: Mapping[tuple[int, str, str], np.ndarray], n: int, seed: 
     def change(view: int, fact: str) -> str:
         return accuracy_change(hits[view, "aligned", fact], hits[view, "fused", fact], n, seed)
 
+    facts = list(dict.fromkeys(fact for _, _, fact in hits))
+    if not {"series", "brand", "colour", "use"} <= {*facts}:  # facts of a reader's own
+        return each_fact(facts, lambda fact: (change(0, fact), change(1, fact)))
     return (
         f"The series {change(0, 'series')} in the picture view and {change(1, 'series')} in the text view; the"
         f" brand {change(0, 'brand')} and {change(1, 'brand')}. And what the views knew before? The colour, in the"

@@ -47,7 +47,7 @@ def series_probe(accuracy: Mapping[str, float] | None) -> str:
         accuracy: "picture", "text" and "fine (mean)" -> accuracy; None or empty if the facts are not known.
     """
     if not accuracy:
-        return "Without known facts there is nothing to probe here."
+        return "Where the series is not known, there is nothing to probe here."
     sentence = (
         f"The series can be read off the picture vector for {accuracy['picture']:.0%} of the items, off the"
         f" text vector for {accuracy['text']:.0%}, and off the fine states for {accuracy['fine (mean)']:.0%}."
@@ -65,7 +65,7 @@ def missed_facts(n_wrong: int, n_items: int, missed: Mapping[str, float] | None)
     """
     if not missed:
         return "Here, where the truth is not known, only your own eyes can tell: look again at the cards above."
-    sentence = f"{n_wrong:,} of {n_items:,} descriptions miss at least one of category, colour, pattern and shape."
+    sentence = f"{n_wrong:,} of {n_items:,} descriptions miss at least one of {_enumerated(missed)}."
     if n_wrong:
         most = max(missed, key=lambda fact: missed[fact])
         sentence += f" Missed most often: the {most} ({missed[most]:.1%} of the items)."
@@ -82,9 +82,12 @@ def grey_pictures(named: pd.DataFrame, texts: Sequence[str], facts: Mapping[str,
     """
     if named.empty or not facts:
         return []
+    shares = str(named.mean().round(2).to_dict())
+    if "colour" not in facts:
+        return [shares]
     names = sorted(set(facts["colour"]))
     claimed = pd.Series([next((name for name in names if name in text.split()), "none") for text in texts])
-    return [str(named.mean().round(2).to_dict()), str(claimed.value_counts().to_dict())]
+    return [shares, str(claimed.value_counts().to_dict())]
 
 
 def _enumerated(names: Iterable[str]) -> str:

@@ -78,6 +78,9 @@ class Process:
     prior: np.ndarray  # (K,)
     transition: np.ndarray  # (K, K) from row to column
 
+    def __repr__(self) -> str:
+        return f"<Process: {self.tastes.shape[0]} types of shoppers, {self.tastes.shape[1]:,} items>"
+
     def week(self, times: np.ndarray) -> np.ndarray:
         """Week numbers of times in seconds since 1970; an item can be bought from the start of its launch week."""
         return np.clip(((times - OPENING) // (7 * DAY)).astype(np.int64), 0, self.settings.weeks - 1)

@@ -36,6 +36,9 @@ class World:
     process: Process
     seed: int
 
+    def __repr__(self) -> str:
+        return f"<World of seed {self.seed}: {len(self.catalogue):,} items, {self.interactions.n_users:,} shoppers>"
+
     def ceiling(self, cases: Cases) -> Callable[[list[np.ndarray], np.ndarray], torch.Tensor]:
         """A scorer (see `dmesr_core.models.scorers`): the exact probability of each item to be bought next.
 

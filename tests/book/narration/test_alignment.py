@@ -28,6 +28,16 @@ def test_each_fact_has_a_verdict_of_its_own():
 
 def test_without_known_facts_nothing_is_claimed():
     assert kept_facts({}, 200, 0) == "Without known facts there is nothing to probe."
+
+
+def test_facts_of_a_readers_own_are_named_one_by_one():
+    right, wrong = np.ones(50, bool), np.zeros(50, bool)
+    hits = {("picture", "coarse", "category"): wrong, ("text", "coarse", "category"): right}
+    hits |= {(view, "aligned", "category"): right for view in ("picture", "text")}
+    assert kept_facts(hits, 200, 0) == (
+        "The fact 'category' rises (0.0% to 100.0%) in the picture view and "
+        "does not change beyond noise (100.0% to 100.0%) in the text view."
+    )
     assert category_recall(None) == ""
     assert "colour" not in best_temperature([0.1, 1.0], [0.2, 0.1])
 
@@ -57,8 +67,10 @@ def test_partners_of_the_same_category_are_counted():
     assert alignment.same_category(CATEGORIES, items, others) == pytest.approx(1 / 3)
     assert alignment.same_category(CATEGORIES, items[:0], others[:0]) is None
     assert alignment.same_category(None, items, others) is None
+    assert alignment.same_category({"price": ("1",) * 9}, items, others) is None
 
 
 def test_few_items_of_each_category_are_all_found():
     assert alignment.recall_by_category(CATEGORIES, np.array([1, 3])) == 1
     assert alignment.recall_by_category(None, np.array([1, 3])) is None
+    assert alignment.recall_by_category({"price": ("1",) * 9}, np.array([1, 3])) is None

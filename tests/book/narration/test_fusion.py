@@ -24,6 +24,8 @@ def test_each_fact_has_a_verdict_of_its_own():
 
 def test_without_known_facts_nothing_is_claimed():
     assert gained_facts({}, 200, 0) == "Without known facts there is nothing to probe."
+    own = {(view, stage, "price"): np.ones(50, bool) for view in (0, 1) for stage in ("aligned", "fused")}
+    assert gained_facts(own, 200, 0).startswith("The fact 'price' does not change beyond noise (100.0% to 100.0%) in")
     assert most_attended({}).endswith("this is left to your eyes.")
 
 

@@ -53,3 +53,5 @@ def test_grey_pictures_have_their_named_facts_and_claimed_colours_counted():
     assert lines[0] == "{'shape': 0.67}"
     assert lines[1] == "{'blue': 1, 'red': 1, 'none': 1}"  # the first in the alphabet counts; whole words only
     assert look_and_read.grey_pictures(pd.DataFrame(), ["a red hat"], None) == []
+    own = pd.DataFrame({"price": [True, False]})
+    assert look_and_read.grey_pictures(own, ["a hat"] * 2, {"price": ("1", "2")}) == ["{'price': 0.5}"]
