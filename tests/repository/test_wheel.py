@@ -45,7 +45,8 @@ def test_the_wheel_holds_what_is_no_code(installed):
     for pattern in ("py.typed", "features/tiny_mllm/checkpoint/*", "results/*.jsonl"):
         wanted = {file.relative_to(original) for file in original.glob(pattern)}
         assert wanted == {file.relative_to(package) for file in package.glob(pattern)}, pattern
-    assert (package / "features" / "tiny_mllm" / "checkpoint" / "model.safetensors").is_file()
+    for name in ("py.typed", "features/tiny_mllm/checkpoint/model.safetensors"):
+        assert (package / name).is_file(), name
     modules = {file.relative_to(original) for file in original.rglob("*.py")}
     assert modules == {file.relative_to(package) for file in package.rglob("*.py")}
 
