@@ -48,7 +48,7 @@ def save_model(model: SavedModel, folder: Path) -> None:
     from dmesr_core.provenance import versions  # reads all code of the package: not for everybody who loads a model
 
     config = model.config()
-    _check_free(folder)
+    check_free(folder)
     module = cast(nn.Module, model)
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
@@ -101,7 +101,7 @@ def _read_head(folder: Path) -> dict[str, Any]:
     """The content of `model.json`, if it is that of a saved model that this version can read."""
     if not (folder / HEAD).is_file():
         what = f"there is no {HEAD}, so this is no saved model" if folder.is_dir() else "there is no such folder"
-        raise DataError(f"{folder}: {what}; model.save(folder) writes one")
+        raise DataError(f"{folder}: {what}; model.save(folder) writes one, or `dmesr train`")
     try:
         head = json.loads((folder / HEAD).read_text(encoding="utf-8"))
         version = head["format"]
@@ -116,7 +116,7 @@ def _read_head(folder: Path) -> dict[str, Any]:
     return head
 
 
-def _check_free(folder: Path) -> None:
+def check_free(folder: Path) -> None:
     """Whether `folder` can be written without losing anything but an older saved model."""
     if folder.exists() and not (folder / HEAD).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise SettingsError(f"{folder}: exists and is no saved model; name a new folder")

@@ -58,7 +58,7 @@ def huge_picture():
 
 def test_the_book_runs_on_a_folder_with_odd_titles_pictures_and_facts(tmp_path):
     pictures = [b"", b"no picture", huge_picture()]
-    numbers = make_book("folder", write_shop(tmp_path / "shop", N, N, tmp_path / "drawn", TITLES, pictures, FACTS))
+    numbers = make_book("folder", write_shop(tmp_path / "shop", N, N, TITLES, pictures, FACTS))
     assert numbers["data"] == "folder"
     assert numbers["numbers"]
     page = (ROOT / "_build" / "executed" / "smoke-folder" / "01_next_please.ipynb").read_text(encoding="utf-8")
@@ -67,7 +67,7 @@ def test_the_book_runs_on_a_folder_with_odd_titles_pictures_and_facts(tmp_path):
 
 def test_chapters_run_on_the_smallest_shop_with_a_category_as_its_only_fact(tmp_path):
     only = {"category": ["hat", "cup", "bag", "", "hat", "cup"] * (MIN_ITEMS // 6)}
-    folder = write_shop(tmp_path / "shop", MIN_ITEMS, MIN_USERS, tmp_path / "drawn", facts=only)
+    folder = write_shop(tmp_path / "shop", MIN_ITEMS, MIN_USERS, facts=only)
     settings = RunSettings(ROOT, profile="smoke", data="folder", data_dir=str(folder))
     assert run_book(settings, ["01", "03", "04", "05", "06"]) == 5
 
