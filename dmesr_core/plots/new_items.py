@@ -17,7 +17,7 @@ from dmesr_core.plots.data import Picture, Tile, show_picture
 from dmesr_core.plots.intervals import draw_interval
 from dmesr_core.plots.style import INK, Look, drawable, figure, look
 
-_ROW, _SUMMARY, _ABOVE, _BELOW = 0.74, 0.3, 0.42, 0.62  # inches: an item, a model of the summary, legend, axis
+_ROW, _SUMMARY, _ABOVE, _BELOW = 0.74, 0.3, 0.06, 0.5  # inches: an item, a model of the summary, margin, axis
 _SIDE, _WIDTH, _LEFT = 0.62, 7.4, 2.5  # inches: a picture, the figure, where ranks begin
 
 
@@ -74,31 +74,31 @@ def ranks_of_new_items(
     panels = [top]
     for row, item in enumerate(items, start=1):
         bottom = height - _ABOVE - summary - _ROW * row
-        show_picture(axes(0.08, bottom + (_ROW - _SIDE) / 2, _SIDE, _SIDE), item.picture)
-        title = textwrap.fill(item.title, 26, max_lines=3, placeholder=" …")
+        shown = axes(0.08, bottom + (_ROW - _SIDE) / 2, _SIDE, _SIDE)
+        show_picture(shown, item.picture)
+        shown.spines[:].set_visible(False)
+        title = textwrap.fill(drawable(item.title), 26, max_lines=3, placeholder=" …")
         middle = (bottom + _ROW / 2) / height
-        fig.text(0.82 / _WIDTH, middle, drawable(title), fontsize=8, va="center", linespacing=1.2, parse_math=False)
+        fig.text(0.82 / _WIDTH, middle, title, fontsize=8, va="center", linespacing=1.2, parse_math=False)
         panels.append(axes(_LEFT, bottom, wide, _ROW))
         _draw_cases(panels[-1], item.ranks, looks)
+    ticks = [10**power for power in range(len(str(n_items)))]
     for ax in panels:
         ax.axvline(chance, color=INK, lw=1, ls=":")
         ax.set_xscale("log")
         ax.set_xlim(0.8, n_items * 1.25)
+        ax.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
         ax.tick_params(axis="x", which="both", length=0, labelbottom=ax is panels[-1])
         ax.grid(axis="y", visible=False)
-    ticks = [tick for tick in (1, 10, 100, 1_000, 10_000, 100_000) if tick < 0.5 * n_items] + [n_items]
-    panels[-1].set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     panels[-1].set_xlabel(f"rank among {n_items:,} items (left is better; dotted: chance)")
-    handles, labels = top.get_legend_handles_labels()
-    fig.legend(handles, labels, loc="upper right", ncols=len(labels), fontsize=8.5, borderaxespad=0.3)
     return fig
 
 
 def _draw_quartiles(ax: Axes, models: Mapping[str, np.ndarray], looks: Mapping[str, Look]) -> None:
-    """One line per model, from the first to the third quartile, with a marker at the median."""
+    """One line per model, from the first to the third quartile, with a marker at the median; named at the left."""
     for y, (label, ranks) in enumerate(models.items()):
         low, median, high = np.quantile(ranks, (0.25, 0.5, 0.75))
-        draw_interval(ax, y, (median, low, high), looks[label], markersize=7, lw=2.2, label=label)
+        draw_interval(ax, y, (median, low, high), looks[label], markersize=7, lw=2.2)
     ax.set_yticks(range(len(models)), [f"all cases: {label}" for label in models], fontsize=8.5)
     ax.set_ylim(len(models) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
