@@ -16,6 +16,7 @@ from dmesr_core.evaluation.ranking import rank_cases
 from dmesr_core.models.recommender import Recommender
 from dmesr_core.models.scorers import Scorer, model_scorer, popularity
 
+FEW = 8  # items: the bootstrap of fewer gives intervals that are far too narrow
 MOST_HELD_BACK, SHARE_HELD_BACK = 20, 0.05  # where no item is new by itself
 
 
@@ -90,16 +91,24 @@ class ColdStart:
         return self.n_items - 1 - left_out
 
     def over_chance(self, ranks: np.ndarray, n: int = 2000, seed: int = 0) -> Paired:
-        """By how much the mean place is above that of pure chance; the interval resamples the new items."""
-        return paired_bootstrap(self.places(ranks), np.full(len(ranks), 0.5), n, seed, units=self.cases.targets)
+        """By how much the mean place is above that of pure chance; the interval resamples the new items.
+
+        Of few items a bootstrap knows too little: with fewer than `FEW` the interval is everything that is possible.
+        """
+        return self._change(self.places(ranks), np.full(len(ranks), 0.5), 0.5, n, seed)
 
     def over(self, ranks: np.ndarray, others: np.ndarray, n: int = 2000, seed: int = 0) -> Paired:
-        """By how much the mean place is above that of another model; the interval resamples the new items."""
-        return paired_bootstrap(self.places(ranks), self.places(others), n, seed, units=self.cases.targets)
+        """By how much the mean place is above that of another model; intervals as in `over_chance`."""
+        return self._change(self.places(ranks), self.places(others), 1.0, n, seed)
 
     def over_among_first(self, ranks: np.ndarray, others: np.ndarray, k: int, n: int = 2000, seed: int = 0) -> Paired:
         """As `over`, for the share of cases whose item is among the first `k`."""
-        return paired_bootstrap(ranks <= k, others <= k, n, seed, units=self.cases.targets)
+        return self._change(ranks <= k, others <= k, 1.0, n, seed)
+
+    def _change(self, a: np.ndarray, b: np.ndarray, largest: float, n: int, seed: int) -> Paired:
+        found = paired_bootstrap(a, b, n, seed, units=self.cases.targets)
+        enough = len(np.unique(self.cases.targets)) >= FEW
+        return found if enough else found._replace(low=-largest, high=largest, p=1.0)
 
     def most_bought(self, k: int) -> np.ndarray:
         """The `k` new items that most cases ask for (fewer where there are no more), most first."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -16,10 +18,10 @@ from dmesr_core.models.scorers import popularity
 NEW = [4, 15]  # not the last ones alone, so that the shop numbers its items in another way
 
 
-def make_shop(new: list[int] = NEW) -> tuple[Dataset, Split]:
+def make_shop(new: list[int] = NEW, n: int = N) -> tuple[Dataset, Split]:
     """50 users with 7 events each; the `new` items are the last event of ten of them, and stand in one history."""
-    rng, catalogue = np.random.default_rng(3), make_catalogue()
-    old = [k for k in range(1, N + 1) if k not in new]
+    rng, catalogue = np.random.default_rng(3), make_catalogue(0, n)
+    old = [k for k in range(1, n + 1) if k not in new]
     items = np.stack([rng.permutation(old)[:7] for _ in range(50)])
     if new:
         items[:10, -1] = (new * 10)[:10]
@@ -31,6 +33,11 @@ def make_shop(new: list[int] = NEW) -> tuple[Dataset, Split]:
 
 def the_start(new: list[int] = NEW) -> ColdStart:
     return ColdStart.of(*make_shop(new))
+
+
+def many_new() -> ColdStart:
+    """Ten cases of ten new items; 23 other items are ranked in each."""
+    return ColdStart.of(*make_shop(list(range(21, 31)), 30))
 
 
 def by_number(scores: np.ndarray):
@@ -94,8 +101,8 @@ def test_the_first_place_is_one_and_the_last_is_zero():
 
 
 def test_chance_is_neither_above_nor_below_itself_and_the_ends_are():
-    start = the_start()
-    middle, first, last = np.full(10, (1 + N - 6) / 2), np.ones(10), np.full(10, N - 6.0)
+    start = many_new()
+    middle, first, last = np.full(10, 12.5), np.ones(10), np.full(10, 24.0)
     assert start.over_chance(middle, 50).diff == pytest.approx(0)
     assert start.over_chance(first, 50).low == start.over_chance(first, 50).high == 0.5
     assert start.over_chance(last, 50).high == -0.5
@@ -103,7 +110,7 @@ def test_chance_is_neither_above_nor_below_itself_and_the_ends_are():
 
 
 def test_shares_among_the_first_are_compared_too():
-    start = the_start()
+    start = many_new()
     ranks, others = np.r_[1.0, 2, 3, np.full(7, 8)], np.full(10, 4.0)
     assert start.over_among_first(ranks, others, 3, 50).diff == pytest.approx(0.3)
     assert start.over_among_first(ranks, others, 4, 50).diff == pytest.approx(-0.7)
@@ -111,11 +118,21 @@ def test_shares_among_the_first_are_compared_too():
 
 
 def test_intervals_resample_items_not_cases():
-    """Ten cases of two items, of which one is always first, one always last: two observations, not ten."""
+    """Forty cases of one item are one observation: with them, no interval is narrower than without."""
+    start = many_new()
+    rows = np.r_[np.zeros(40, int), np.arange(1, 10)]
+    parts = {name: getattr(start.cases, name)[rows] for name in ("targets", "times", "users")}
+    more = replace(start, cases=replace(start.cases, histories=start.cases.histories.take(rows), **parts))
+    change = more.over_chance(np.where(rows == 0, 1.0, 24.0), 400)
+    assert change.diff > 0.25 and change.low < 0
+
+
+def test_of_a_few_items_nothing_is_claimed():
     start = the_start()
-    ranks = np.where(start.cases.targets == NEW[0], 1.0, N - 6.0)
-    change = start.over_chance(ranks, 400)
-    assert (change.low, change.high) == (-0.5, 0.5)
+    change = start.over_chance(np.ones(10), 50)
+    assert (change.diff, change.low, change.high) == (0.5, -0.5, 0.5)
+    assert start.over(np.ones(10), np.full(10, 9.0), 50)[1:] == (-1, 1, 1)
+    assert start.over_among_first(np.ones(10), np.full(10, 9.0), 3, 50)[1:] == (-1, 1, 1)
 
 
 def test_the_items_that_most_cases_ask_for():

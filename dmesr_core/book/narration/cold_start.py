@@ -21,8 +21,8 @@ def newcomers(n_new: int, n_items: int, n_cases: int, held_back: bool) -> str:
     ask = f"{n_cases:,} test case asks" if n_cases == 1 else f"{n_cases:,} test cases ask"
     if held_back:
         return (
-            f"In this data no test case asks for an item that came after training. So {n_new:,} of the {n_items:,} "
-            "items are held back, with every purchase of theirs: of those that test cases ask for, the ones whose "
+            "In this data no test case asks for an item that came after training. So some are held back, with every "
+            f"purchase of theirs ({n_new:,} of {n_items:,} items): of those that test cases ask for, the ones whose "
             f"first purchase is latest. {ask} for them."
         )
     return (
@@ -99,18 +99,23 @@ def against_plain(place: Difference, first: Difference) -> str:
         undecided="is not shown to find more or fewer",
     )
     return (
-        f"{of_place}: by {_points(place)} of the catalogue. Among the first ten, where recommendations are read, it "
-        f"{of_first}: {_points(first)} of the cases."
+        f"{of_place} ({_points(place, 'catalogue')}). Among the first ten, where recommendations are read, it "
+        f"{of_first} ({_points(first, 'cases')})."
     )
 
 
 def summary(change: Difference, ranks: Mapping[str, np.ndarray]) -> str:
     """The cold start in one sentence; `change` as in `against_chance`."""
-    words = choose(change, "higher than chance", "lower than chance", "not provably better than chance")
+    words = choose(
+        change,
+        better="DMESR ranks such items higher than chance does",
+        worse="DMESR ranks such items lower than chance does",
+        undecided="It is not shown that DMESR ranks such items better than chance does",
+    )
     hits = {label: f"{_hits(values)} by {label}" for label, values in ranks.items() if label in (OURS, PLAIN, CEILING)}
     return (
         "An item that comes after training gets its vector from its picture and words, without another training. "
-        f"DMESR ranks such items {words}; of {len(ranks[OURS]):,} purchases of them, so many are among the first ten: "
+        f"{words}. Of {len(ranks[OURS]):,} purchases of them, so many are among the first ten: "
         f"{listed(hits.values())}."
     )
 
@@ -120,6 +125,6 @@ def _hits(ranks: np.ndarray) -> str:
     return f"{int((ranks <= 10).sum()):,}"
 
 
-def _points(change: Difference) -> str:
-    """A difference of shares with its interval."""
-    return f"{change.diff:+.1%} (95% interval {change.low:+.1%} to {change.high:+.1%})"
+def _points(change: Difference, whole: str) -> str:
+    """A difference of shares of a whole, with its interval."""
+    return f"{change.diff:+.1%} of the {whole}, 95% interval {change.low:+.1%} to {change.high:+.1%}"

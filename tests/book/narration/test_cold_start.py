@@ -20,8 +20,8 @@ def test_it_is_said_which_items_are_new():
 
 def test_where_nothing_came_after_training_it_is_said_that_items_are_held_back():
     text = cold_start.newcomers(6, 120, 1, held_back=True)
-    assert text.startswith("In this data no test case asks for an item that came after training. So 6 of the 120 items")
-    assert "held back" in text and text.endswith("first purchase is latest. 1 test case asks for them.")
+    assert text.startswith("In this data no test case asks for an item that came after training. So some are held back")
+    assert "(6 of 120 items)" in text and text.endswith("first purchase is latest. 1 test case asks for them.")
 
 
 def test_the_recommendations_of_one_shopper_are_counted():
@@ -60,9 +60,9 @@ def test_the_verdict_on_chance(change, share, words):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (BETTER, "On average, DMESR puts a new item higher than the raw vectors do: by +2.0% (95% interval +1.0% to"),
-        (WORSE, "On average, DMESR puts a new item lower than the raw vectors do: by -2.0% (95% interval -3.0% to"),
-        (UNDECIDED, "On average, DMESR and the raw vectors are not told apart: by +1.0% (95% interval -1.0% to"),
+        (BETTER, "On average, DMESR puts a new item higher than the raw vectors do (+2.0% of the catalogue, 95%"),
+        (WORSE, "On average, DMESR puts a new item lower than the raw vectors do (-2.0% of the catalogue, 95%"),
+        (UNDECIDED, "On average, DMESR and the raw vectors are not told apart (+1.0% of the catalogue, 95%"),
     ],
 )
 def test_the_verdict_on_the_mean_place_beside_raw_vectors(change, words):
@@ -72,9 +72,9 @@ def test_the_verdict_on_the_mean_place_beside_raw_vectors(change, words):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (BETTER, "it finds more of them: +2.0% (95% interval +1.0% to +3.0%) of the cases."),
-        (WORSE, "it finds fewer of them: -2.0% (95% interval -3.0% to -1.0%) of the cases."),
-        (UNDECIDED, "it is not shown to find more or fewer: +1.0% (95% interval -1.0% to +3.0%) of the cases."),
+        (BETTER, "it finds more of them (+2.0% of the cases, 95% interval +1.0% to +3.0%)."),
+        (WORSE, "it finds fewer of them (-2.0% of the cases, 95% interval -3.0% to -1.0%)."),
+        (UNDECIDED, "it is not shown to find more or fewer (+1.0% of the cases, 95% interval -1.0% to +3.0%)."),
     ],
 )
 def test_the_verdict_on_the_first_ten_beside_raw_vectors(change, words):
@@ -84,13 +84,15 @@ def test_the_verdict_on_the_first_ten_beside_raw_vectors(change, words):
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [(BETTER, "higher than chance"), (WORSE, "lower than chance"), (UNDECIDED, "not provably better than chance")],
+    [
+        (BETTER, " DMESR ranks such items higher than chance does. "),
+        (WORSE, " DMESR ranks such items lower than chance does. "),
+        (UNDECIDED, " It is not shown that DMESR ranks such items better than chance does. "),
+    ],
 )
 def test_the_summary_has_the_verdict_and_the_first_ten(change, words):
     text = cold_start.summary(change, RANKS)
-    assert text.endswith(
-        f"DMESR ranks such items {words}; of 4 purchases of them, so many are among the first ten: 2 by DMESR."
-    )
+    assert text.endswith(f"{words}Of 4 purchases of them, so many are among the first ten: 2 by DMESR.")
 
 
 def test_the_summary_names_the_others_where_they_are_known():
