@@ -26,7 +26,7 @@ def newcomers(n_new: int, n_items: int, n_cases: int, held_back: bool) -> str:
             f"first purchase is latest. {ask} for them."
         )
     return (
-        f"Here {n_new:,} of the {n_items:,} items are in no training sequence: whoever learns from these has never seen "
+        f"Here {n_new:,} of the {n_items:,} items are in no training sequence: who learns from these has never seen "
         f"them sold. {ask} for one of them."
     )
 

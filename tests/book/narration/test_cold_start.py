@@ -13,7 +13,7 @@ RANKS = {"popularity": np.full(4, 95.5), "DMESR": np.array([1.0, 10, 40, 101])}
 
 def test_it_is_said_which_items_are_new():
     assert cold_start.newcomers(226, 1200, 216, held_back=False) == (
-        "Here 226 of the 1,200 items are in no training sequence: whoever learns from these has never seen "
+        "Here 226 of the 1,200 items are in no training sequence: who learns from these has never seen "
         "them sold. 216 test cases ask for one of them."
     )
 
