@@ -54,7 +54,7 @@ class StandardisedVectors(ItemInput):
             self.mean, self.std = column_statistics(vectors[1:])
         if self.directions is not None and len(vectors) > 1:
             standard = (vectors[1:].float() - self.mean) / self.std
-            directions = main_directions(standard)[:, : self.directions.shape[1]]
+            directions = main_directions(standard, self.directions.shape[1])
             self.directions = directions / (standard @ directions).double().std().clamp(min=1e-6).float()
         self.append(vectors[1:])
 
@@ -103,7 +103,7 @@ class TokenStates(ItemInput):
             self.mean, _ = column_statistics(states)
             states = states - self.mean
             if self.directions is not None:
-                self.directions = main_directions(states)[:, : self.directions.shape[1]]
+                self.directions = main_directions(states, self.directions.shape[1])
                 states = states @ self.directions
             self.scale = states.double().std().clamp(min=1e-6).float()
         self.append(fine[1:], mask[1:])

@@ -322,9 +322,9 @@ class Recommender(nn.Module):
 
         Example:
             >>> from dmesr_core import Recommender
-            >>> Recommender.load("nowhere")
+            >>> Recommender.load("nowhere")  # doctest: +ELLIPSIS
             Traceback (most recent call last):
-            dmesr_core.errors.DataError: nowhere: there is no such folder; model.save(folder) writes one
+            dmesr_core.errors.DataError: nowhere: there is no such folder; model.save(folder) writes one...
         """
         model = load_model(Path(folder), device)
         if not isinstance(model, cls):

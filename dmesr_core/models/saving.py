@@ -153,7 +153,8 @@ def _set_rows(module: nn.Module, rows: dict[str, Tensor]) -> None:
         alike = (tensor.ndim, tensor.dtype) == (like.ndim, like.dtype) and same_width
         if len(tensor) != len(rows["known"]) or not alike:
             raise ValueError(f"{name} in {ROWS} is {tensor.dtype} of shape {tuple(tensor.shape)}")
-        setattr(module.get_submodule(owner), attribute, tensor)
+        # A clone, because torch aligns its memory, on which the last bits of a product depend.
+        setattr(module.get_submodule(owner), attribute, tensor.clone())
 
 
 def _plain(tensor: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,7 +14,7 @@ from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.errors import DataError
 from dmesr_core.plots.data import Picture, Tile, show_picture
 from dmesr_core.plots.intervals import draw_interval
-from dmesr_core.plots.style import INK, Look, drawable, figure, look
+from dmesr_core.plots.style import INK, Look, figure, look, new_figure
 
 _ROW, _SUMMARY, _ABOVE, _BELOW = 0.74, 0.3, 0.06, 0.5  # inches: an item, a model of the summary, margin, axis
 _SIDE, _WIDTH, _LEFT = 0.62, 7.4, 2.5  # inches: a picture, the figure, where ranks begin
@@ -63,7 +62,7 @@ def ranks_of_new_items(
     looks = {label: look(i) for i, label in enumerate(models)}
     summary = _SUMMARY * len(models) + 0.1
     height = _ABOVE + summary + _ROW * len(items) + _BELOW
-    fig = plt.figure(figsize=(_WIDTH, height), layout="none")
+    fig = new_figure(figsize=(_WIDTH, height), layout="none")
 
     def axes(left: float, bottom: float, width: float, tall: float) -> Axes:
         return fig.add_axes((left / _WIDTH, bottom / height, width / _WIDTH, tall / height))
@@ -77,7 +76,7 @@ def ranks_of_new_items(
         shown = axes(0.08, bottom + (_ROW - _SIDE) / 2, _SIDE, _SIDE)
         show_picture(shown, item.picture)
         shown.spines[:].set_visible(False)
-        title = textwrap.fill(drawable(item.title), 26, max_lines=3, placeholder=" …")
+        title = textwrap.fill(item.title, 26, max_lines=3, placeholder=" …")
         middle = (bottom + _ROW / 2) / height
         fig.text(0.82 / _WIDTH, middle, title, fontsize=8, va="center", linespacing=1.2, parse_math=False)
         panels.append(axes(_LEFT, bottom, wide, _ROW))

@@ -64,7 +64,7 @@ def test_all_panels_have_one_axis_with_chance_on_it():
 def test_titles_are_drawn_as_they_are():
     fig = draw([RankedItem(None, "Ba$$in: $5, $6 \u4fa1 and a second line of words", {})])
     fig.canvas.draw()  # a formula, or a sign that the font lacks, would be an error here
-    assert fig.texts[0].get_text() == "Ba$$in: $5, $6 □ and a\nsecond line of words"
+    assert fig.texts[0].get_text() == "Ba$$in: $5, $6 \u4fa1 and a\nsecond line of words"
     assert not fig.texts[0].get_parse_math()
 
 
