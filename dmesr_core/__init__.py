@@ -26,6 +26,7 @@ __version__ = "0.1.0"
 
 EXPORTS = {  # name -> module below this package
     "load_dataset": "data.datasets",
+    "read_catalogue": "data.catalogue",
     "Catalogue": "data.catalogue",
     "Interactions": "data.interactions",
     "Split": "data.sequences",
@@ -58,11 +59,11 @@ __all__ = [
     "DMESR", "EMA", "MLLM", "Backbone", "BackboneSettings", "Callback", "Catalogue", "DMESRSettings", "DataError",
     "EvalSettings", "Features", "IDRecommender", "Interactions", "Recommender", "SettingsError", "Split", "TextEncoder",
     "TimeLimit", "TrainSettings", "__version__", "compare", "evaluate", "extract_features", "fit", "load_dataset",
-    "popularity", "register_backbone", "top_k",
+    "popularity", "read_catalogue", "register_backbone", "top_k",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
-    from dmesr_core.data.catalogue import Catalogue
+    from dmesr_core.data.catalogue import Catalogue, read_catalogue
     from dmesr_core.data.datasets import load_dataset
     from dmesr_core.data.interactions import Interactions
     from dmesr_core.data.sequences import Split

@@ -188,13 +188,17 @@ def read_catalogue(folder: str | Path) -> Catalogue:
     (`picture_not_found`) and keeps its path, so that opening it gives an error with its name. Texts that were cut,
     files that match no item and items without a file are said (`logging`) and counted in the report.
 
+    Args:
+        folder: such as "my_shop"; it needs no `interactions.csv`, so these may be items that came later.
+
     Raises:
         DataError: the file cannot be read or lacks a column, an invalid id (see `Catalogue`), or a picture outside
             `pictures/`.
 
     Example:
         >>> import tempfile
-        >>> from dmesr_core.data.catalogue import Catalogue, read_catalogue, write_catalogue
+        >>> from dmesr_core import Catalogue, read_catalogue
+        >>> from dmesr_core.data.catalogue import write_catalogue
         >>> folder = tempfile.mkdtemp()
         >>> write_catalogue(folder, Catalogue(("B1",), ("Cup",), ("Red.",), (None,)))
         >>> read_catalogue(folder).item(1)
