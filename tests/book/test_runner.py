@@ -32,7 +32,7 @@ def run(root, wanted=None, **settings):
 
 
 def test_a_book_runs_once_and_then_only_what_changed(tmp_path, monkeypatch):
-    first = notebook("import dmesr_core.errors\nprint(profile, seed)", FINISH)
+    first = notebook("import dmesr_core.setting_types\nprint(profile, seed)", FINISH)
     second = notebook("import os\nprint(os.getcwd())\nprint(os.environ['DMESR_CACHE'])", FINISH)
     root = book(tmp_path / "b{0}ok", first=first, second=second)  # papermill would take {0} for a placeholder
 
@@ -56,7 +56,7 @@ def test_a_book_runs_once_and_then_only_what_changed(tmp_path, monkeypatch):
     assert "DMESR_CACHE" not in os.environ
 
     record = json.loads((folder / "first.stamp.json").read_text())
-    assert "errors.py" in record["modules"]
+    assert "setting_types.py" in record["modules"]
     assert "train.py" not in record["modules"]
     assert {"seconds", "versions", "device", "commit", "started"} <= set(record)
     assert "provenance.py" not in record["modules"]  # loaded by the runner's last cell only
@@ -64,8 +64,8 @@ def test_a_book_runs_once_and_then_only_what_changed(tmp_path, monkeypatch):
     assert run(root) == (0, ["[1/2] first: up to date", "[2/2] second: up to date"])
 
     hashes = stamps.package_hashes()
-    monkeypatch.setattr(stamps, "package_hashes", lambda: {**hashes, "errors.py": "new"})
-    assert runner.stale(root / "book" / "first.ipynb", RunSettings(root, "smoke")) == "dmesr_core/errors.py changed"
+    monkeypatch.setattr(stamps, "package_hashes", lambda: {**hashes, "setting_types.py": "new"})
+    assert runner.stale(root / "book" / "first.ipynb", RunSettings(root, "smoke")) == "dmesr_core/setting_types.py changed"
     assert runner.stale(root / "book" / "second.ipynb", RunSettings(root, "smoke")) == ""
 
 

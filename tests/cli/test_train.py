@@ -52,7 +52,7 @@ def test_a_file_decides_and_flags_win_over_it(shop, tmp_path):
 def test_the_whole_configuration_can_be_printed_and_used(capsys, tmp_path):
     assert cli.main(["train", "--print-config", "--seed", "7"]) == 0
     (tmp_path / "my.toml").write_text(printed := capsys.readouterr().out)
-    assert "\nseed = 7\n" in printed
+    assert "\nseed = 7  # of the batches" in printed
     assert cli.main(["train", "--print-config", "--config", str(tmp_path / "my.toml")]) == 0
     assert capsys.readouterr().out == printed
 
