@@ -65,7 +65,8 @@ def test_a_book_runs_once_and_then_only_what_changed(tmp_path, monkeypatch):
 
     hashes = stamps.package_hashes()
     monkeypatch.setattr(stamps, "package_hashes", lambda: {**hashes, "setting_types.py": "new"})
-    assert runner.stale(root / "book" / "first.ipynb", RunSettings(root, "smoke")) == "dmesr_core/setting_types.py changed"
+    changed = runner.stale(root / "book" / "first.ipynb", RunSettings(root, "smoke"))
+    assert changed == "dmesr_core/setting_types.py changed"
     assert runner.stale(root / "book" / "second.ipynb", RunSettings(root, "smoke")) == ""
 
 
