@@ -36,11 +36,10 @@ def _run(options: argparse.Namespace) -> None:
     from dmesr_core.models.scorers import popularity
 
     settings, _ = read_settings(options.config, given(options))
-    model = Recommender.load(options.kept)
+    model = Recommender.load(options.kept, options.device)
     data = steps.load(options.folder, settings.data)
     if steps.reads_features(model):
         steps.add_new_items(model, data.require_catalogue(), settings, options.folder)
-    model = steps.on_device(model, options.device)
     log = steps.for_model(data.interactions, model.names())
     if dropped := log.report["unknown_items_dropped"]:
         note(f"{options.folder}: {dropped:,} events left out: their items came after training, and this model knows "

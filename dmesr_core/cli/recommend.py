@@ -53,7 +53,7 @@ def _run(options: argparse.Namespace) -> None:
     from dmesr_core.models.recommender import Recommender
 
     settings, _ = read_settings(options.config, given(options) | {("data", "on_unknown"): _in_log(options)})
-    model = Recommender.load(options.kept)
+    model = Recommender.load(options.kept, options.device)
     histories: Any
     if options.history is not None:
         histories = [id.strip() for id in options.history.split(",") if id.strip()]
@@ -65,7 +65,6 @@ def _run(options: argparse.Namespace) -> None:
         histories = steps.load(options.data, settings.data).interactions
     if options.new_items:
         steps.add_new_items(model, read_catalogue(options.new_items), settings, options.new_items)
-    model = steps.on_device(model, options.device)
     progress("recommending")
     table = model.recommend(histories, options.k, not options.include_seen, options.on_unknown)
     if options.history is not None:

@@ -84,19 +84,6 @@ def reads_features(model: Recommender) -> bool:
     return model.kind != "id"
 
 
-def on_device(model: Recommender, device: str | None) -> Recommender:
-    """The model there; None: it stays on the CPU.
-
-    Raises:
-        SettingsError: an unknown device, or one that this machine lacks.
-    """
-    MLLMSettings("tiny", device=device)  # checks the name
-    try:
-        return model.to(device or "cpu")
-    except (RuntimeError, AssertionError) as error:
-        raise SettingsError(f"--device {device}: this machine cannot use it ({str(error).splitlines()[0]})") from None
-
-
 def for_model(log: Interactions, names: ItemNames) -> Interactions:
     """The events of a log with the items of a model, numbered as there; its report counts those that are dropped."""
     catalogue = Catalogue(names.ids, names.titles, ("",) * len(names), (None,) * len(names))

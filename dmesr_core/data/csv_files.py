@@ -9,6 +9,7 @@ import csv
 import logging
 import math
 import re
+import unicodedata
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -153,13 +154,14 @@ def _read_header(path: Path, required: list[str]) -> _Header:
 def _check_columns(path: Path, header: _Header, required: list[str], hint: str) -> None:
     """DataError if a column is missing or there twice.
 
-    Names of columns that are needed are compared without upper and lower case, and without the ".1" that pandas adds to
-    a doubled name: which of the two is meant is for the owner of the file to say.
+    Names of columns that are needed are compared as a reader sees them: without upper and lower case, wide letters and
+    signs that are not shown, and without the ".1" that pandas adds to a doubled name. Which of the two is meant is for
+    the owner of the file to say.
     """
     names = header.names
     twice = [name for name, count in Counter(names).items() if name and count > 1]
     for wanted in required:
-        alike = [name for name in names if re.sub(r"\.\d+$", "", name).casefold() == wanted.casefold()]
+        alike = [name for name in names if _as_seen(re.sub(r"\.\d+$", "", name)) == _as_seen(wanted)]
         twice += [wanted] if wanted in alike and len(alike) > 1 and wanted not in twice else []
     if twice:
         raise DataError(
@@ -174,6 +176,12 @@ def _check_columns(path: Path, header: _Header, required: list[str], hint: str) 
             f"found {_names(names)}{f' (separated by {other})' if other != 'commas' else ''}, "
             f"wanted {_names(required)}. {hint}".rstrip()
         )
+
+
+def _as_seen(name: str) -> str:
+    """The name without upper and lower case, wide letters, and signs that are not shown."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(sign for sign in plain if unicodedata.category(sign) != "Cf").strip()
 
 
 def _parse(path: Path, header: _Header) -> pd.DataFrame:

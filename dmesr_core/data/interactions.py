@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from dmesr_core.data import log_columns
 from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.data.checks import check_number, check_whole
 from dmesr_core.data.csv_files import read_table
 from dmesr_core.data.html_tables import cut, html_table
 from dmesr_core.data.item_names import ItemNames
-from dmesr_core.data.log_columns import as_series, check_unknown_items, number_items, number_users, parse_times
 from dmesr_core.data.sequences import Cases, Sequences, Split
 from dmesr_core.errors import DataError, SettingsError
 
@@ -83,31 +83,28 @@ class Interactions:
             SettingsError: another value of `on_unknown`.
         """
         check_on_unknown(on_unknown)
-        users, items, times = (as_series(column) for column in (users, items, times))
+        users, items, times = (log_columns.as_series(column) for column in (users, items, times))
         if not len(users) == len(items) == len(times):
             raise DataError(
                 f"{where}: {len(users):,} users, {len(items):,} items and {len(times):,} times do not match"
             )
         if len(users) == 0:
             raise DataError(f"{where}: there are no events")
-        user, user_ids = number_users(users, where)
-        time, exact = parse_times(times, where)
-        item = number_items(items, catalogue)
+        user, user_ids = log_columns.number_users(users, where)
+        time, exact = log_columns.parse_times(times, where)
+        item = log_columns.number_items(items, catalogue)
         unknown = item == 0
         dropped = unknown if keep is None else unknown & keep
         stay = np.flatnonzero(~unknown if keep is None else ~unknown & keep)
         if dropped.any():
-            check_unknown_items(items, dropped, on_unknown, where, catalogue, any_left=len(stay) > 0)
+            log_columns.check_unknown_items(items, dropped, on_unknown, where, catalogue, any_left=len(stay) > 0)
         user, item, time, exact, unsorted = _sorted(stay, user, item, time, exact)
         n_items = len(catalogue) if isinstance(catalogue, Catalogue) else int(catalogue)
         report = {"unsorted": unsorted, "unknown_items_dropped": int(dropped.sum())}
         names = catalogue.names if isinstance(catalogue, Catalogue) else None
         log = cls(user, item, time, user_ids, n_items, report, names, exact)._keep(np.ones(len(user), bool))
         if tied := log.report["tied_times"]:
-            events = "event has" if tied == 1 else "events have"
-            _log.warning(
-                "%s: %s %s the same time as the user's event before: file order decides", where, f"{tied:,}", events
-            )
+            log_columns.say_ties(user, item, time, tied, where)
         return log
 
     def __len__(self) -> int:

@@ -197,3 +197,15 @@ def _check_finite(seconds: np.ndarray, given: pd.Series, where: str) -> np.ndarr
             "numbers in all rows, or ISO dates (2024-01-31) in all rows"
         )
     return seconds
+
+
+def say_ties(user: np.ndarray, item: np.ndarray, time: np.ndarray, tied: int, where: str) -> None:
+    """Say how many of the events (E,) are `tied` with the one before, and how many of them are doubled rows."""
+    events = "event has" if tied == 1 else "events have"
+    doubled = int(pd.DataFrame({"user": user, "item": item, "time": time}).duplicated().sum())
+    verb = "repeats" if doubled == 1 else "repeat"
+    also = f"; {doubled:,} {verb} user, item and time of another: doubled rows make scores look better"
+    _log.warning(
+        "%s: %s %s the same time as the user's event before: file order decides%s",
+        where, f"{tied:,}", events, also if doubled else "",
+    )  # fmt: skip

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import operator
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor, nn
 
 from dmesr_core.data.csv_files import clean_id
@@ -43,17 +46,16 @@ class RememberedTable:
     """The item table of a model, until a weight or row of it changes: a server asks many times for one table."""
 
     def __init__(self) -> None:
-        self.made_from: list[tuple[Tensor, int]] = []  # every tensor of the model, and its version then
+        self.made_from: tuple[list[int], list[Tensor]] = ([], [])  # checksums of the weights; the rows
         self.table: Tensor | None = None
 
     def of(self, model: ScoringModel) -> Tensor:
         """The table of `model` as it is now, in evaluation mode."""
         module = cast(nn.Module, model)
-        now = [(tensor, tensor._version) for tensor in (*module.parameters(), *module.buffers())]
-        same = len(now) == len(self.made_from) and all(
-            tensor is known and version == its_version
-            for (tensor, version), (known, its_version) in zip(now, self.made_from, strict=True)
-        )
+        # Weights are compared by content: a change through `.data` leaves no other trace. Rows are only ever replaced.
+        now = [_checksum(weight) for weight in module.parameters()], list(module.buffers())
+        sums, rows = self.made_from
+        same = now[0] == sums and len(now[1]) == len(rows) and all(map(operator.is_, now[1], rows))
         if self.table is None or not same:
             self.made_from, self.table = now, evaluated_table(model)
         return self.table
@@ -62,12 +64,18 @@ class RememberedTable:
         return RememberedTable()  # a copy of the model has other tensors
 
 
+def _checksum(weight: Tensor) -> int:
+    return zlib.crc32(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+
+
 def recommend(
     model: RecommendingModel, table: RememberedTable, histories: Histories, k: int, exclude_seen: bool, unknown: str
 ) -> pd.DataFrame:
     """See `Recommender.recommend`."""
     if unknown not in ("skip", "error"):
         raise SettingsError(f"unknown must be 'skip' or 'error', got {unknown!r}")
+    if not isinstance(exclude_seen, bool | np.bool_):
+        raise SettingsError(f"exclude_seen must be True or False, got {exclude_seen!r}")
     names, n_items = model.names(), model.n_items
     if isinstance(k, int) and not isinstance(k, bool):
         k = min(k, n_items) if k > 0 else k  # whoever asks for ten of a catalogue of six gets six
@@ -122,11 +130,11 @@ def _by_user(histories: Histories) -> tuple[list[Any], list[list[str]]]:
 
 def _ids(history: Any, which: str) -> list[str]:
     """The ids of one history as strings."""
-    if isinstance(history, str) or not isinstance(history, Iterable):
+    if isinstance(history, str | bytes | bytearray) or not isinstance(history, Iterable):
         raise DataError(f"{which} is {history!r:.60}: {_WANTED}")
     out = []
     for id in history:
-        if not isinstance(id, str | int | float | np.integer | np.floating):
+        if isinstance(id, bool) or not isinstance(id, str | int | float | np.integer | np.floating):
             raise DataError(f"{which} holds {id!r:.60}, which is no item id: {_WANTED}")
         out.append(clean_id(id))
     return out

@@ -8,7 +8,7 @@ import shutil
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 import safetensors.torch
 import torch
@@ -22,6 +22,7 @@ from dmesr_core.files import file_hash, write_atomically, write_json
 FORMAT = 1  # of the folder: raised when an older version of this package could not read it
 HEAD = "model.json"  # kind, settings, versions, and the hashes of the other files
 WEIGHTS, ROWS, NAMES = "weights.safetensors", "items.safetensors", "items.json"
+_Module = TypeVar("_Module", bound=nn.Module)
 KINDS: dict[str, Any] = {}  # kind -> class; a class adds itself when it is defined
 _HOME = {  # where the package defines its own kinds
     "id": "id_recommender", "features": "feature_recommender", "llm_esr": "baselines", "llm_emb": "baselines",
@@ -94,7 +95,20 @@ def load_model(folder: Path, device: str | None) -> Any:
     if names.pop("named"):
         model.item_names = ItemNames(tuple(names["ids"]), tuple(names["titles"]))
     model.made_by = dict(head["made_by"])
-    return model.to(device or "cpu").eval()
+    return moved(model, device).eval()
+
+
+def moved(model: _Module, device: str | None) -> _Module:
+    """The model on `device`; None: on the CPU.
+
+    Raises:
+        SettingsError: an unknown device, or one that this machine lacks.
+    """
+    try:
+        return model.to(device or "cpu")
+    except (RuntimeError, AssertionError, TypeError) as error:  # torch names them so, each for some devices
+        reason = str(error).splitlines()[0]
+        raise SettingsError(f"device {device!r}: unknown, or this machine cannot use it ({reason})") from None
 
 
 def _read_head(folder: Path) -> dict[str, Any]:
@@ -106,7 +120,8 @@ def _read_head(folder: Path) -> dict[str, Any]:
         head = json.loads((folder / HEAD).read_text(encoding="utf-8"))
         version = head["format"]
         known = {"kind": str, "config": dict, "made_by": dict, "versions": dict, "files": dict}
-        if not isinstance(version, int) or any(not isinstance(head[name], kind) for name, kind in known.items()):
+        whole = type(version) is int and version > 0
+        if not whole or any(not isinstance(head[name], kind) for name, kind in known.items()):
             raise ValueError("its entries are not those of a saved model")
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise DataError(f"{folder / HEAD}: not written by this package, or damaged ({error})") from None

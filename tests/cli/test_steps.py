@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers.small_models import trained
 
 from dmesr_core.cli import steps
 from dmesr_core.cli.settings import DataSettings
 from dmesr_core.data.interactions import Interactions
-from dmesr_core.errors import DataError, SettingsError
+from dmesr_core.errors import DataError
 
 
 def test_a_log_is_numbered_as_the_model_numbers_its_items(make_catalogue):
@@ -29,11 +28,3 @@ def test_both_splits(make_catalogue):
     assert steps.split(log, DataSettings()).name == "leave-one-out"
     late = steps.split(log, DataSettings(split="global-time", test=0.3))
     assert late.name == "global-time" and len(late.test) > len(late.valid)
-
-
-def test_devices():
-    model = trained("id")
-    assert steps.on_device(model, None) is model
-    for device in ("gpu9", "cuda:77"):
-        with pytest.raises(SettingsError, match=device):
-            steps.on_device(model, device)

@@ -150,7 +150,8 @@ def test_a_row_that_may_have_swallowed_others_is_said(write_folder, caplog):
 @pytest.mark.parametrize(
     "header",
     ["user, user,item,time", "user,user,item,time", "User,user,item,time", "\ufeffuser,user ,item,time",
-     "user,user.1,item,time", "user,item,time,USER", '"user",item,time,"user"', "user,item,\ufeffuser,time"],
+     "user,user.1,item,time", "user,item,time,USER", '"user",item,time,"user"', "user,item,\ufeffuser,time",
+     "user,item,time,user\u200b", "user,item,time,ｕｓｅｒ"],
 )  # fmt: skip
 def test_a_doubled_column_is_named(write_folder, header):
     folder = write_folder({"log.csv": f"{header}\na,b,c,1\n"})

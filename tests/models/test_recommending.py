@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 
 import numpy as np
@@ -13,6 +14,7 @@ from helpers.small_models import KINDS, N, make_catalogue, make_split, trained
 from dmesr_core.data.interactions import Interactions
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.evaluation.ranking import top_k
+from dmesr_core.models.recommender import Recommender
 
 HISTORY = ["item-ab", "item-ad", "item-aa"]
 
@@ -86,13 +88,18 @@ def test_nobody_asks():
         assert len(found) == 0 and list(found.columns) == ["user", "item", "title", "score"]
 
 
-@pytest.mark.parametrize("wrong", ["item-ab", 3, None, [["item-ab"], "item-ab"], [[["item-ab"]]], [None], {"ann": 3}])
+@pytest.mark.parametrize(
+    "wrong",
+    ["item-ab", 3, None, [["item-ab"], "item-ab"], [[["item-ab"]]], [None], {"ann": 3}, [b"item-ab"], [True]],
+)
 def test_histories_of_another_form(wrong):
     with pytest.raises(DataError, match="a list of item ids .one user., a list of such lists, a dict user"):
         trained("id").recommend(wrong)
 
 
-@pytest.mark.parametrize("wrong", [{"k": 0}, {"k": 2.5}, {"k": "3"}, {"k": True}, {"unknown": "drop"}])
+@pytest.mark.parametrize(
+    "wrong", [{"k": 0}, {"k": 2.5}, {"k": "3"}, {"k": True}, {"unknown": "drop"}, {"exclude_seen": "no"}]
+)
 def test_arguments_out_of_range(wrong):
     with pytest.raises(SettingsError, match=f"{next(iter(wrong))} must"):
         trained("id").recommend(HISTORY, **wrong)
@@ -125,6 +132,31 @@ def test_the_table_is_made_once_and_again_when_the_model_changes(monkeypatch):
     assert not model.recommend(HISTORY).equals(first) and len(made) == 2
     model.load_state_dict(trained("dmesr").state_dict())
     assert model.recommend(HISTORY).equals(first) and len(made) == 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda weights: [weight.data.mul_(-1.5) for weight in weights],
+        lambda weights: [setattr(weight, "data", weight.data * -1.5) for weight in weights],
+        lambda weights: torch.nn.utils.vector_to_parameters(-torch.nn.utils.parameters_to_vector(weights), weights),
+    ],
+)
+def test_weights_that_change_without_a_trace_are_noticed(kind, change):
+    model = copy.deepcopy(trained(kind))
+    before = model.recommend(HISTORY, k=4)
+    change(list(model.parameters()))
+    after = model.recommend(HISTORY, k=4)
+    assert not after.equals(before)
+    assert after.equals(copy.deepcopy(model).recommend(HISTORY, k=4))
+
+
+def test_a_model_that_was_loaded_in_inference_mode(tmp_path):
+    trained("dmesr").save(tmp_path / "mine")
+    with torch.inference_mode():
+        table = Recommender.load(tmp_path / "mine").recommend(HISTORY, k=2)
+    assert table.equals(trained("dmesr").recommend(HISTORY, k=2))
 
 
 def test_the_mode_of_the_model_is_left_alone():

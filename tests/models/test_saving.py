@@ -213,3 +213,13 @@ def test_features_in_another_order_make_the_same_model():
     split = make_split(catalogue)
     one, other = DMESR.build(make_features(catalogue), split), DMESR.build(shuffled, split)
     assert torch.equal(one.eval().item_table(), other.eval().item_table())
+
+
+@pytest.mark.parametrize("device", ["gpu9", "cuda:77", ""])
+def test_a_device_that_is_not_there(device, tmp_path):
+    trained("id").save(tmp_path / "mine")
+    if not device:
+        assert Recommender.load(tmp_path / "mine", device).known.device.type == "cpu"
+        return
+    with pytest.raises(SettingsError, match=f"device '{device}': unknown, or this machine cannot use it"):
+        Recommender.load(tmp_path / "mine", device)
