@@ -46,14 +46,14 @@ class RememberedTable:
     """The item table of a model, until a weight or row of it changes: a server asks many times for one table."""
 
     def __init__(self) -> None:
-        self.made_from: tuple[list[int], list[Tensor]] = ([], [])  # checksums of the weights; the rows
+        self.made_from: tuple[list[int], list[Tensor]] = ([], [])  # checksums of weights and statistics; the rows
         self.table: Tensor | None = None
 
     def of(self, model: ScoringModel) -> Tensor:
         """The table of `model` as it is now, in evaluation mode."""
         module = cast(nn.Module, model)
-        # Weights are compared by content: a change through `.data` leaves no other trace. Rows are only ever replaced.
-        now = [_checksum(weight) for weight in module.parameters()], list(module.buffers())
+        # Weights and statistics are compared by content: a change through `.data` leaves no trace. Rows are replaced.
+        now = [_checksum(tensor) for tensor in module.state_dict().values()], list(module.buffers())
         sums, rows = self.made_from
         same = now[0] == sums and len(now[1]) == len(rows) and all(map(operator.is_, now[1], rows))
         if self.table is None or not same:

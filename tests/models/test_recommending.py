@@ -152,6 +152,16 @@ def test_weights_that_change_without_a_trace_are_noticed(kind, change):
     assert after.equals(copy.deepcopy(model).recommend(HISTORY, k=4))
 
 
+def test_statistics_that_change_in_place_are_noticed(monkeypatch):
+    model, made = copy.deepcopy(trained("dmesr")), []
+    whole = type(model).item_table
+    monkeypatch.setattr(type(model), "item_table", lambda self, items=None: made.append(1) or whole(self, items))
+    model.recommend(HISTORY)
+    model.encoder.coarse["text"].mean.add_(1)
+    model.recommend(HISTORY)
+    assert len(made) == 2
+
+
 def test_a_model_that_was_loaded_in_inference_mode(tmp_path):
     trained("dmesr").save(tmp_path / "mine")
     with torch.inference_mode():
