@@ -22,7 +22,8 @@ from dmesr_core.data.interactions import Interactions
 from dmesr_core.data.sequences import Split
 from dmesr_core.evaluation.ranking import rank_cases, top_k
 from dmesr_core.models.backbones import BackboneSettings
-from dmesr_core.models.dmesr import DMESR, DMESRSettings
+from dmesr_core.models.dmesr import DMESR
+from dmesr_core.models.dmesr_settings import DMESRSettings
 from dmesr_core.models.id_recommender import IDRecommender
 from dmesr_core.models.recommender import Recommender, known_items
 from dmesr_core.models.scorers import Scorer, model_scorer

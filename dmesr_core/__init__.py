@@ -35,7 +35,7 @@ EXPORTS = {  # name -> module below this package
     "Features": "features.item_features",
     "extract_features": "features.extract",
     "DMESR": "models.dmesr",
-    "DMESRSettings": "models.dmesr",
+    "DMESRSettings": "models.dmesr_settings",
     "Backbone": "models.backbones",
     "BackboneSettings": "models.backbones",
     "register_backbone": "models.backbones",
@@ -76,7 +76,8 @@ if TYPE_CHECKING:
     from dmesr_core.features.mllm import MLLM
     from dmesr_core.features.text_encoder import TextEncoder
     from dmesr_core.models.backbones import Backbone, BackboneSettings, register_backbone
-    from dmesr_core.models.dmesr import DMESR, DMESRSettings
+    from dmesr_core.models.dmesr import DMESR
+    from dmesr_core.models.dmesr_settings import DMESRSettings
     from dmesr_core.models.id_recommender import IDRecommender
     from dmesr_core.models.recommender import Recommender
     from dmesr_core.models.scorers import popularity

@@ -26,7 +26,7 @@ class Flag(NamedTuple):
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 FLAGS = {
-    "--model": Flag("model", "kind", "dmesr, id (ID alone), raw (features as they are), llm_esr or llm_emb", "dmesr"),
+    "--model": Flag("model", "kind", "dmesr, id (ID alone), words, raw (features as is), llm_esr or llm_emb", "dmesr"),
     "--backbone": Flag("backbone", "name", "sasrec, gru4rec or bert4rec", "sasrec"),
     "--epochs": Flag("training", "epochs", "at most; training stops when validation gets no better", "60", int),
     "--seed": Flag("training", "seed", "of the first weights and of training", "0", int),

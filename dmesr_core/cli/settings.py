@@ -15,8 +15,10 @@ from dmesr_core.errors import SettingsError
 from dmesr_core.features.mllm import MLLMSettings
 from dmesr_core.features.text_encoder import MAX_TOKENS, MINILM
 from dmesr_core.models.backbones import BackboneSettings, make_backbone
+from dmesr_core.models.bag_of_words import BagOfWords
 from dmesr_core.models.baselines import LLMESR, LLMEmb
-from dmesr_core.models.dmesr import DMESR, DMESRSettings
+from dmesr_core.models.dmesr import DMESR
+from dmesr_core.models.dmesr_settings import DMESRSettings
 from dmesr_core.models.feature_recommender import FeatureRecommender
 from dmesr_core.models.id_recommender import IDRecommender
 from dmesr_core.models.recommender import Recommender, seeded
@@ -24,7 +26,8 @@ from dmesr_core.setting_types import check_types
 from dmesr_core.training.settings import TrainSettings
 
 MODELS: dict[str, Any] = {
-    "dmesr": DMESR, "id": IDRecommender, "raw": FeatureRecommender, "llm_esr": LLMESR, "llm_emb": LLMEmb
+    "dmesr": DMESR, "id": IDRecommender, "raw": FeatureRecommender, "llm_esr": LLMESR, "llm_emb": LLMEmb,
+    "words": BagOfWords,
 }  # fmt: skip
 SPLITS = ("leave-one-out", "global-time")
 _NONE = "none"  # TOML has no word for None
@@ -91,7 +94,13 @@ class Settings:
             except SettingsError as error:
                 raise SettingsError(f"[model]: {error}") from None
         with seeded(self.training.seed):  # checks it
-            self.training.check_objective(make_backbone(self.backbone).objective)
+            self.training.check_backbone(make_backbone(self.backbone).objective, self._softmaxes())
+
+    def _softmaxes(self) -> int:
+        """More than 1: a mixture."""
+        if self.kind == "dmesr":
+            return self._dmesr().softmaxes
+        return self.options.get("softmaxes", 1)
 
     def _dmesr(self) -> DMESRSettings:
         return DMESRSettings(**{**self.options, "backbone": self.backbone})

@@ -17,7 +17,7 @@ from dmesr_core.experiments import grids, own_data, sweep
 from dmesr_core.experiments.records import RunRecord
 from dmesr_core.experiments.variants import VARIANTS
 from dmesr_core.features.item_features import Features
-from dmesr_core.models.dmesr import DMESRSettings
+from dmesr_core.models.dmesr_settings import DMESRSettings
 from dmesr_core.profiles import Profile
 
 PARTS = ("picture view", "text view", "alignment", "original words", "ID vector")

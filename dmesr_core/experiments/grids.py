@@ -28,6 +28,20 @@ _THREE = ("sasrec", "gru4rec", "bert4rec")
 _STEADY = ("sasrec", "gru4rec")
 _LEARNED = _rows("id_only", "id_unit", "raw", "llm_esr", "llm_emb", "dmesr", "dmesr_unit")
 COMPARED = _rows("popularity") | _LEARNED
+_ABLATED = COMPARED | _rows(
+    "fact_oracle", "no_fusion", "no_alignment", "picture_only", "text_only", "no_id", "injection_concat",
+    "injection_two_towers",
+)  # fmt: skip
+# What learned words and a mixture of views bring, beside opponents with the same (dropout chosen on validation cases).
+_VIEWS = _rows(
+    "popularity", "id_unit", "id_mixture", "llm_emb", "words", "words_mixture", "fact_oracle", "fact_mixture", "dmesr",
+    "dmesr_views",
+)  # fmt: skip
+_DROPOUT, _WHOLE_AND_SPARSE = {"dropout": 0.4}, (Data("bazaar"), Data("bazaar-sparse"))
+_VIEWS_PARTS = _rows(
+    "words_unit", "raw_mixture", "views_one_softmax", "views_no_words", "views_no_fusion", "views_no_alignment",
+    "views_text_only", "views_no_id",
+)  # fmt: skip
 # Some of these do not improve in their first epochs: none is stopped early.
 _LOSSES: tuple[dict[str, Any], ...] = (
     {"loss": "ce"},
@@ -95,7 +109,7 @@ _ALL = (
         "ablations",
         "what carries DMESR's gain: parts, settings, amount of data (SASRec)",
         (
-            Block((Data("bazaar"),), VARIANTS, seeds=3),
+            Block((Data("bazaar"),), _ABLATED, seeds=3),
             Block(
                 (Data("bazaar"),),
                 # What DMESR is by default (`dmesr`), and alpha 0 (`no_alignment`), is among the variants already.
@@ -108,6 +122,15 @@ _ALL = (
                 seeds=3,
             ),
             *(_fewer(share) for share in (0.125, 0.25, 0.5)),
+        ),
+    ),
+    Grid(
+        "views",
+        "words that learn and a mixture of views, taken apart (SASRec), and with GRU4Rec",
+        (
+            Block(_WHOLE_AND_SPARSE, _VIEWS, sizes=_DROPOUT, seeds=3),
+            Block((Data("bazaar"),), _VIEWS_PARTS, sizes=_DROPOUT, seeds=3),
+            Block(_WHOLE_AND_SPARSE, _rows("id_unit", "words_mixture", "dmesr_views"), ("gru4rec",), ({},), _DROPOUT, 3),
         ),
     ),
     Grid(

@@ -26,23 +26,25 @@ def materials(grid: Grid, data_dir: str | Path | None = None) -> dict[Data, Mate
             something.
     """
     found: dict[Data, Material] = {}
-    loaded: dict[str, tuple[Interactions, Features | None, np.ndarray | None]] = {}  # by name of the data set
+    loaded: dict[str, Loaded] = {}  # by name of the data set
     asked = jobs(grid)
     for data in asked:
         if data.name not in loaded:
             same = (job for other, some in asked.items() if other.name == data.name for job in some)
             needs = {need for job in same for need in needs_of(job.variant)}
             loaded[data.name] = _load(grid, data.name, data_dir, needs)
-        log, features, facts = loaded[data.name]
+        log, features, facts, fact_views = loaded[data.name]
         split = log.leave_one_out() if data.split == "leave-one-out" else log.global_time()
-        found[data] = Material(subsample_training(split, data.share), features, facts, data.name, data.share)
+        split = subsample_training(split, data.share)
+        found[data] = Material(split, features, facts, fact_views, data.name, data.share)
     return found
 
 
-def _load(
-    grid: Grid, name: str, data_dir: str | Path | None, needs: set[str]
-) -> tuple[Interactions, Features | None, np.ndarray | None]:
-    """The log, and the features and facts if they are among the `needs`."""
+# The log, and the features and facts if they are needed; columns of the facts that can be seen or read.
+Loaded = tuple[Interactions, Features | None, np.ndarray | None, tuple[tuple[int, ...], ...]]
+
+
+def _load(grid: Grid, name: str, data_dir: str | Path | None, needs: set[str]) -> Loaded:
     try:
         dataset = dataset_of(grid, name, data_dir)
         catalogue = dataset.require_catalogue() if "features" in needs else None
@@ -51,8 +53,9 @@ def _load(
     features = None
     if catalogue is not None:
         features = extract_features(catalogue)
-    facts = dataset.world.fact_vectors() if dataset.world and "facts" in needs else None
-    return dataset.interactions, features, facts
+    if dataset.world is None or "facts" not in needs:
+        return dataset.interactions, features, None, ()
+    return dataset.interactions, features, dataset.world.fact_vectors(), dataset.world.facts.columns_by_view()
 
 
 def dataset_of(grid: Grid, name: str, data_dir: str | Path | None) -> Dataset:

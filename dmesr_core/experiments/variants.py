@@ -15,8 +15,10 @@ from dmesr_core.errors import SettingsError
 from dmesr_core.experiments.material import Material
 from dmesr_core.features.item_features import Features
 from dmesr_core.models.backbones import BackboneSettings
+from dmesr_core.models.bag_of_words import BagOfWords
 from dmesr_core.models.baselines import LLMESR, LLMEmb
-from dmesr_core.models.dmesr import DMESR, DMESRSettings
+from dmesr_core.models.dmesr import DMESR
+from dmesr_core.models.dmesr_settings import DMESRSettings
 from dmesr_core.models.feature_recommender import FeatureRecommender
 from dmesr_core.models.id_recommender import IDRecommender
 from dmesr_core.models.recommender import Recommender, known_items, seeded
@@ -35,10 +37,16 @@ VARIANTS: dict[str, Variant] = {
     "popularity": Variant("popularity"),
     "id_only": Variant("id"),
     "id_unit": Variant("id", {"unit": True}),
+    "id_mixture": Variant("id", {"softmaxes": 3}),
     "raw": Variant("raw"),
+    "raw_mixture": Variant("raw", {"mixture": True}),
+    "words": Variant("words"),
+    "words_unit": Variant("words", {"unit": True}),
+    "words_mixture": Variant("words", {"softmaxes": 3}),
     "llm_esr": Variant("llm_esr"),
     "llm_emb": Variant("llm_emb"),
     "fact_oracle": Variant("facts"),
+    "fact_mixture": Variant("facts", {"mixture": True}),
     "dmesr": Variant("dmesr"),
     "dmesr_unit": Variant("dmesr", {"unit": True}),
     "no_fusion": Variant("dmesr", {"fusion": False}),
@@ -48,6 +56,13 @@ VARIANTS: dict[str, Variant] = {
     "no_id": Variant("dmesr", {"id_embedding": False}),
     "injection_concat": Variant("dmesr", {"injection": "concat"}),
     "injection_two_towers": Variant("dmesr", {"injection": "two_towers"}),
+    "dmesr_views": Variant("dmesr", {"words": True, "injection": "mixture"}),
+    "views_one_softmax": Variant("dmesr", {"words": True}),
+    "views_no_words": Variant("dmesr", {"injection": "mixture"}),
+    "views_no_fusion": Variant("dmesr", {"words": True, "injection": "mixture", "fusion": False}),
+    "views_no_alignment": Variant("dmesr", {"words": True, "injection": "mixture", "align": False}),
+    "views_text_only": Variant("dmesr", {"words": True, "injection": "mixture", "views": ("text",)}),
+    "views_no_id": Variant("dmesr", {"words": True, "injection": "mixture", "id_embedding": False}),
 }
 
 
@@ -58,8 +73,11 @@ def _id(material: Material, backbone: BackboneSettings, seed: int, changes: dict
 def _facts(material: Material, backbone: BackboneSettings, seed: int, changes: dict[str, Any]) -> Recommender:
     if material.facts is None:
         raise SettingsError("the fact oracle needs the true facts: only the Bazaar has them")
+    changes = dict(changes)
+    views = material.fact_views if changes.pop("mixture", False) else ()
     with seeded(seed):
-        return FeatureRecommender(backbone, torch.as_tensor(material.facts), known_items(material.split), **changes)
+        facts, known = torch.as_tensor(material.facts), known_items(material.split)
+        return FeatureRecommender(backbone, facts, known, views=views, **changes)
 
 
 def _raw(material: Material, backbone: BackboneSettings, seed: int, changes: dict[str, Any]) -> Recommender:
@@ -72,6 +90,10 @@ def _llm_esr(material: Material, backbone: BackboneSettings, seed: int, changes:
 
 def _llm_emb(material: Material, backbone: BackboneSettings, seed: int, changes: dict[str, Any]) -> Recommender:
     return LLMEmb.build(_features(material), material.split, backbone, seed=seed, **changes)
+
+
+def _words(material: Material, backbone: BackboneSettings, seed: int, changes: dict[str, Any]) -> Recommender:
+    return BagOfWords.build(_features(material), material.split, backbone, seed=seed, **changes)
 
 
 def _dmesr(material: Material, backbone: BackboneSettings, seed: int, changes: dict[str, Any]) -> Recommender:
@@ -94,6 +116,7 @@ KINDS: dict[str, tuple[tuple[str, ...], Builder]] = {
     "raw": (("features",), _raw),
     "llm_esr": (("features",), _llm_esr),
     "llm_emb": (("features",), _llm_emb),
+    "words": (("features",), _words),
     "dmesr": (("features",), _dmesr),
 }
 

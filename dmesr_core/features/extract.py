@@ -89,7 +89,9 @@ def extract_features(
     report["seconds"] = time.perf_counter() - began
     _warn(report, mllm, encoder, [catalogue.ids[k - 1] for k in np.flatnonzero(cut)], max(map(len, tokens)), words)
     told, made_by = (picture.descriptions, text.descriptions), _made_by(mllm, encoder)
-    return Features(picture.vectors, text.vectors, fine, mask, *told, tokens, report, catalogue.names, made_by)
+    return Features(
+        picture.vectors, text.vectors, fine, mask, *told, tokens, report, catalogue.names, made_by, ["", *words]
+    )
 
 
 # ---- before and after the work

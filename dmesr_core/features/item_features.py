@@ -14,9 +14,9 @@ from dmesr_core.data.item_names import ItemNames
 from dmesr_core.errors import DataError
 from dmesr_core.files import check_writable, file_hash, write_atomically, write_json
 
-_KIND, _VERSION = "features of dmesr-core", 1  # of the files; raise the version when older code could not read them
+_KIND, _VERSION = "features of dmesr-core", 2  # of the files; raise the version when older code could not read them
 _ARRAYS = {"coarse_picture": "float32", "coarse_text": "float32", "fine": "float16", "fine_mask": "bool"}
-_LISTS = ("descriptions_picture", "descriptions_text", "tokens")
+_LISTS = ("descriptions_picture", "descriptions_text", "tokens", "texts")
 _ARRAY_FILE, _JSON_FILE = "features.safetensors", "features.json"
 _SHOWN = 3  # items in a notebook
 
@@ -37,6 +37,7 @@ class Features:
         report: counts and fallbacks, see `extract_features`.
         item_names: ids and titles of the N items; None: item k is row k, whatever its id.
         made_by: the models and prompts.
+        texts: N+1 original texts, whole; empty: they are not known, and no word vectors can be learned.
 
     Example:
         >>> import tempfile
@@ -61,6 +62,7 @@ class Features:
     report: dict
     item_names: ItemNames | None = None
     made_by: dict[str, str] = field(default_factory=dict)
+    texts: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
         (n, width), (_, length, fine) = self.coarse_text.shape, self.fine.shape
@@ -75,7 +77,7 @@ class Features:
         """Features of no items."""
         coarse = np.zeros((1, coarse_width), np.float32)
         fine, mask = np.zeros((1, 0, fine_width), np.float16), np.zeros((1, 0), bool)
-        return cls(coarse, coarse, fine, mask, [""], [""], [[]], {})
+        return cls(coarse, coarse, fine, mask, [""], [""], [[]], {}, texts=[""])
 
     def _repr_html_(self) -> str:
         """The first items with both descriptions, for notebooks."""
@@ -175,6 +177,7 @@ class Features:
             coarse_picture=self.coarse_picture[rows], coarse_text=self.coarse_text[rows],
             descriptions_picture=[self.descriptions_picture[row] for row in rows],
             descriptions_text=[self.descriptions_text[row] for row in rows], tokens=[self.tokens[row] for row in rows],
+            texts=[self.texts[row] for row in rows] if self.texts else [],
         )  # fmt: skip
 
     def check_finite(self) -> None:
@@ -210,6 +213,8 @@ def _read_json(file: Path) -> dict[str, Any]:
         raise DataError(
             f"{file}: version {version!r} was written by a newer dmesr-core, this one reads up to {_VERSION}: update it"
         )
+    if version == 1:
+        content["texts"] = []  # the first version left them out
     return content
 
 
@@ -228,6 +233,8 @@ def _check(arrays: dict[str, np.ndarray], content: dict[str, Any], where: str) -
     require(text.ndim == 2 and picture.shape == text.shape, "the two views must be tables of one shape")
     require(fine.ndim == 3 and mask.shape == fine.shape[:2], "fine and fine_mask must have the same items and tokens")
     rows = {"coarse_text": len(text), "fine": len(fine), **{name: len(content[name]) for name in _LISTS}}
+    if not content["texts"]:
+        del rows["texts"]
     if content.get("ids") is not None:
         for name in ("ids", "titles"):
             require(isinstance(content.get(name), list | tuple), f"{name} must be a list")

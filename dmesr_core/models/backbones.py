@@ -118,6 +118,7 @@ class Backbone(nn.Module):
 
     objective: str
     item_bias: bool
+    softmaxes: int = 1  # more than 1: a mixture, see `MixtureOfViews`
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Vectors (B, T, D) of right-padded histories, real positions (B, T) True -> predictions (B, T, D).

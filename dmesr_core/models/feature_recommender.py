@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Self
 
@@ -13,6 +14,7 @@ from dmesr_core.features.item_features import Features
 from dmesr_core.models.backbones import BackboneSettings, make_backbone
 from dmesr_core.models.id_recommender import ItemID
 from dmesr_core.models.item_inputs import StandardisedVectors
+from dmesr_core.models.mixture import mixed
 from dmesr_core.models.recommender import Encoded, Recommender, known_items, matched, seeded
 from dmesr_core.setting_types import check_settings
 
@@ -28,14 +30,19 @@ class FeatureRecommender(Recommender):
             A constant column carries nothing and becomes zero.
         known: (N+1,) bool, see `Recommender`.
         id_dropout: probability that a step drops an item's ID vector.
+        views: columns of each view. With any, the model is a mixture (see `MixtureOfViews`): beside the softmax of
+            all that is known and the ID, each view has one of its own.
     """
 
     kind = "features"
 
-    def __init__(self, settings: BackboneSettings, vectors: Tensor, known: Tensor, id_dropout: float = 0.1):
+    def __init__(
+        self, settings: BackboneSettings, vectors: Tensor, known: Tensor, id_dropout: float = 0.1,
+        views: Sequence[Sequence[int]] = (),
+    ):  # fmt: skip
         check_settings(settings, BackboneSettings)
-        super().__init__(make_backbone(settings), settings.max_len, known)
-        self.settings, self.id_dropout = settings, id_dropout
+        super().__init__(mixed(make_backbone(settings), settings.width, 1 + len(views)), settings.max_len, known)
+        self.settings, self.id_dropout, self.views = settings, id_dropout, [list(columns) for columns in views]
         vectors = torch.as_tensor(vectors, dtype=torch.float32)
         binary = bool(((vectors == 0) | (vectors == 1)).all())
         self.vectors = StandardisedVectors(vectors.shape[1])
@@ -49,9 +56,11 @@ class FeatureRecommender(Recommender):
     @classmethod
     def build(
         cls, features: Features, split: Split, settings: BackboneSettings | None = None, *, id_dropout: float = 0.1,
-        seed: int = 0,
+        mixture: bool = False, seed: int = 0,
     ) -> FeatureRecommender:  # fmt: skip
         """An untrained model for the items of `split`, from the MLLM's vectors of both views, side by side.
+
+        With `mixture` each of them has a softmax of its own, too.
 
         Raises:
             SettingsError, DataError: as `DMESR.build`.
@@ -59,12 +68,16 @@ class FeatureRecommender(Recommender):
         features = matched(features, split)
         settings = BackboneSettings() if settings is None else settings
         with seeded(seed):
-            model = cls(settings, _both_views(features), known_items(split), id_dropout)
+            vectors = _both_views(features)  # (N+1, 2 d_c)
+            views = torch.arange(vectors.shape[1]).chunk(2) if mixture else ()
+            model = cls(settings, vectors, known_items(split), id_dropout, [columns.tolist() for columns in views])
         model.item_names, model.made_by = split.item_names, features.made_by
         return model
 
     def encode_items(self, items: Tensor) -> Encoded:
-        table = self.projection(self.vectors(items)) + self.item_id(items)
+        vectors, weight = self.vectors(items), self.projection.weight
+        views = [vectors[:, columns] @ weight[:, columns].T for columns in self.views]
+        table = torch.cat([self.projection(vectors) + self.item_id(items), *views], dim=1)
         return table * (items > 0)[:, None], None
 
     def append_items(self, features: Features) -> None:
@@ -76,13 +89,13 @@ class FeatureRecommender(Recommender):
 
     def config(self) -> dict[str, Any]:
         width = len(self.vectors.mean)
-        return {"settings": asdict(self.settings), "width": width, "id_dropout": self.id_dropout}
+        own = {"id_dropout": self.id_dropout, "views": self.views}
+        return {"settings": asdict(self.settings), "width": width, **own}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], known: Tensor) -> Self:
-        return cls(
-            BackboneSettings(**config["settings"]), torch.zeros(1, config["width"]), known, config["id_dropout"]
-        )
+        own = config["id_dropout"], config.get("views", ())
+        return cls(BackboneSettings(**config["settings"]), torch.zeros(1, config["width"]), known, *own)
 
 
 def _both_views(features: Features) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from dmesr_core.data.sequences import Split, check_split
 from dmesr_core.models.backbones import BackboneSettings, make_backbone
+from dmesr_core.models.mixture import mixed
 from dmesr_core.models.recommender import Encoded, Recommender, known_items, seeded
 from dmesr_core.setting_types import check_settings
 
@@ -26,6 +27,7 @@ class IDRecommender(Recommender):
         known: (N+1,) bool, see `Recommender`.
         unit: all vectors have length 1, so that an item is recommended for its direction alone. A model then cannot
             keep rare items small, which is what weight decay makes of them.
+        softmaxes: more than 1: a mixture of so many, see `MixtureOfViews`; all of them see the same item vectors.
 
     Example:
         >>> from dmesr_core import BackboneSettings, IDRecommender, Interactions, TrainSettings, fit
@@ -39,23 +41,25 @@ class IDRecommender(Recommender):
 
     kind = "id"
 
-    def __init__(self, settings: BackboneSettings, known: Tensor, unit: bool = False):
+    def __init__(self, settings: BackboneSettings, known: Tensor, unit: bool = False, softmaxes: int = 1):
         check_settings(settings, BackboneSettings)
-        super().__init__(make_backbone(settings), settings.max_len, known)
+        super().__init__(mixed(make_backbone(settings), settings.width, softmaxes), settings.max_len, known)
         self.settings, self.unit = settings, unit
         self.embedding = nn.Embedding(len(known), settings.width, padding_idx=0)
         nn.init.normal_(self.embedding.weight, std=0.02 if unit else settings.width**-0.5)
 
     @classmethod
     def build(
-        cls, split: Split, settings: BackboneSettings | None = None, *, unit: bool = False, seed: int = 0
-    ) -> IDRecommender:
+        cls, split: Split, settings: BackboneSettings | None = None, *, unit: bool = False, softmaxes: int = 1,
+        seed: int = 0,
+    ) -> IDRecommender:  # fmt: skip
         """An untrained model for the items of `split`; `seed` decides its first weights.
 
         Args:
             split: says which items there are, and which of them training has seen.
             settings: of the backbone; None: the defaults.
             unit: all vectors have length 1.
+            softmaxes: more than 1: a mixture of so many.
             seed: a whole number from 0 on.
 
         Raises:
@@ -69,23 +73,24 @@ class IDRecommender(Recommender):
         """
         check_split(split)
         with seeded(seed):
-            model = cls(BackboneSettings() if settings is None else settings, known_items(split), unit)
+            model = cls(BackboneSettings() if settings is None else settings, known_items(split), unit, softmaxes)
         model.item_names = split.item_names
         return model
 
     def encode_items(self, items: Tensor) -> Encoded:
         vectors = self.embedding(items)
-        return (F.normalize(vectors, dim=1) if self.unit else vectors) * self.known[items][:, None], None
+        vectors = (F.normalize(vectors, dim=1) if self.unit else vectors) * self.known[items][:, None]
+        return vectors.repeat(1, self.backbone.softmaxes), None
 
     def recommendable(self) -> np.ndarray:
         return self.known.cpu().numpy()
 
     def config(self) -> dict[str, Any]:
-        return {"settings": asdict(self.settings), "unit": self.unit}
+        return {"settings": asdict(self.settings), "unit": self.unit, "softmaxes": self.backbone.softmaxes}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], known: Tensor) -> Self:
-        return cls(BackboneSettings(**config["settings"]), known, config["unit"])
+        return cls(BackboneSettings(**config["settings"]), known, config["unit"], config.get("softmaxes", 1))
 
 
 class ItemID(nn.Module):

@@ -21,6 +21,7 @@ from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.features.item_features import Features
 from dmesr_core.models.backbones import Backbone
 from dmesr_core.models.item_inputs import ItemInput
+from dmesr_core.models.mixture import mixture_scores
 from dmesr_core.models.recommending import Histories, RememberedTable, recommend
 from dmesr_core.models.saving import KINDS, load_model, save_model
 
@@ -111,7 +112,7 @@ class Recommender(nn.Module):
         self._table = RememberedTable()
 
     def __repr__(self) -> str:
-        backbone = type(self.backbone).__name__
+        backbone = type(getattr(self.backbone, "backbone", self.backbone)).__name__  # inside a mixture or two towers
         weights = sum(weight.numel() for weight in self.parameters())
         return f"<{type(self).__name__} with {backbone}: {self.n_items:,} items, {weights:,} weights>"
 
@@ -150,8 +151,11 @@ class Recommender(nn.Module):
 
     def scores(self, user: Tensor, table: Tensor) -> Tensor:
         """(B, D), (N+1, D) -> (B, N+1)"""
+        bias = None if self.bias is None else self.bias * self.known
+        if self.backbone.softmaxes > 1:
+            return mixture_scores(user, table, self.backbone.softmaxes, self.known, bias)
         scores = user @ table.T
-        return scores if self.bias is None else scores + self.bias * self.known
+        return scores if bias is None else scores + bias
 
     def check_items(self, split: Split) -> None:
         """DataError unless the items of a split are those of the model, in its order."""

@@ -26,7 +26,7 @@ _Module = TypeVar("_Module", bound=nn.Module)
 KINDS: dict[str, Any] = {}  # kind -> class; a class adds itself when it is defined
 _HOME = {  # where the package defines its own kinds
     "id": "id_recommender", "features": "feature_recommender", "llm_esr": "baselines", "llm_emb": "baselines",
-    "dmesr": "dmesr",
+    "words": "bag_of_words", "dmesr": "dmesr",
 }  # fmt: skip
 
 
@@ -163,8 +163,9 @@ def _set_rows(module: nn.Module, rows: dict[str, Tensor]) -> None:
     for name, tensor in rows.items():
         owner, _, attribute = name.rpartition(".")
         like = wanted[name]
-        # The number of tokens, the second dimension of token states and of their mask, is that of the longest text.
-        same_width = tensor.ndim == 1 or tensor.dtype == torch.bool or tensor.shape[-1] == like.shape[-1]
+        # The number of tokens, the second dimension of token states, their mask and words, is that of the longest text.
+        by_length = tensor.ndim == 1 or tensor.dtype in (torch.bool, torch.int32)
+        same_width = by_length or tensor.shape[-1] == like.shape[-1]
         alike = (tensor.ndim, tensor.dtype) == (like.ndim, like.dtype) and same_width
         if len(tensor) != len(rows["known"]) or not alike:
             raise ValueError(f"{name} in {ROWS} is {tensor.dtype} of shape {tuple(tensor.shape)}")

@@ -141,7 +141,7 @@ class Training:
     ):
         callbacks = [callbacks] if isinstance(callbacks, Callback) else callbacks
         check_arguments(model, split, settings, callbacks, checkpoint)
-        settings.check_objective(model.backbone.objective)
+        settings.check_backbone(model.backbone.objective, model.backbone.softmaxes)
         model.check_items(split)
         if split.n_items < 2:
             raise DataError("the catalogue has one item: there is nothing to choose between")

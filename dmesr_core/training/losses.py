@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dmesr_core.models.mixture import split_views
+
 LOSSES = ("ce", "sampled", "bce", "gbce")
 SCORES_AT_ONCE = 2**21  # 8 MB of float32: fits into a processor's cache
 _SCORES_AT_ONCE_GPU = 2**27
@@ -65,6 +67,62 @@ def softmax_loss(hidden: Tensor, table: Tensor, targets: Tensor, bias: Tensor | 
         scores = (hidden @ table.T).float()
         return F.cross_entropy(scores if bias is None else scores + bias, targets)
     return _Softmax.apply(hidden, table, bias, targets)
+
+
+class _Mixture(torch.autograd.Function):
+    """Minus the log of a gated sum of K softmaxes, with gradients computed on the way, as in `_Softmax`."""
+
+    @staticmethod
+    def forward(ctx, users: Tensor, gates: Tensor, tables: Tensor, bias: Tensor | None, targets: Tensor) -> Tensor:  # type: ignore[override]
+        views, positions, n = len(users), users.shape[1], tables.shape[1]
+        limit = SCORES_AT_ONCE if users.device.type == "cpu" else _SCORES_AT_ONCE_GPU
+        rows = max(32, limit // (views * n))
+        scores = users.new_empty(views, min(rows, positions), n)  # reused for every block
+        d_users, d_gates, d_tables = torch.empty_like(users), torch.empty_like(gates), torch.zeros_like(tables)
+        d_bias = None if bias is None else torch.zeros_like(bias)
+        loss = users.new_zeros(())
+        for start in range(0, positions, rows):
+            stop = min(start + rows, positions)
+            h, gate = users[:, start:stop], gates[start:stop].T  # (K, r, d), (K, r)
+            target = targets[None, start:stop, None].expand(views, -1, 1)
+            p = torch.bmm(h, tables.transpose(1, 2), out=scores[:, : stop - start])  # (K, r, n)
+            if bias is not None:
+                p += bias
+            torch.softmax(p, dim=2, out=p)
+            part = gate.exp() * p.gather(2, target).squeeze(2).clamp_min(torch.finfo(p.dtype).tiny)  # (K, r)
+            total = part.sum(0)
+            loss -= total.log().sum()
+            share = part / total  # of each view in explaining the target
+            p.scatter_add_(2, target, p.new_full((), -1.0).expand(target.shape))
+            p *= share[..., None]
+            d_users[:, start:stop] = torch.bmm(p, tables)
+            d_tables.baddbmm_(p.transpose(1, 2), h)
+            d_gates[start:stop] = -share.T  # of the log gates
+            if d_bias is not None:
+                d_bias += p.sum((0, 1))
+        for gradient in (d_users, d_gates, d_tables, d_bias):
+            if gradient is not None:
+                gradient.div_(positions)
+        ctx.gradients = d_users, d_gates, d_tables, d_bias
+        return loss / positions
+
+    @staticmethod
+    def backward(ctx, d_loss: Tensor):  # type: ignore[override]
+        return *(None if g is None else g.mul_(d_loss) for g in ctx.gradients), None
+
+
+def mixture_loss(hidden: Tensor, table: Tensor, targets: Tensor, views: int, bias: Tensor | None = None) -> Tensor:
+    """Mean of minus the log, in nats, of the chance that a mixture of `views` softmaxes gives row `targets` of `table`.
+
+    Args:
+        hidden: (P, K·d + K) user vectors of K views, then the logits of their gates; table: (n, K·d);
+            targets: (P,) rows of `table`; bias: (n,) of every view, or None.
+    """
+    with torch.autocast(hidden.device.type, enabled=False):  # the loop below writes into buffers of one type
+        if hidden.element_size() < 4 or table.element_size() < 4:
+            hidden, table = hidden.float(), table.float()
+        users, gates = split_views(hidden, views)
+        return _Mixture.apply(torch.stack(users), gates, torch.stack(table.chunk(views, dim=1)), bias, targets)
 
 
 def history_loss(hidden: Tensor, items: Tensor, table: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dmesr_core.models.recommender import Recommender
-from dmesr_core.training.losses import binary_loss, gbce_beta, history_loss, softmax_loss
+from dmesr_core.training.losses import binary_loss, gbce_beta, history_loss, mixture_loss, softmax_loss
 from dmesr_core.training.settings import TrainSettings
 
 # Cloze: how many copies of each history a step masks differently (few positions are predicted at a time; the authors'
@@ -85,7 +85,11 @@ class Step:
             if s.loss == "sampled":
                 log_q = self._expected(items, needed).log()
                 bias = -log_q if bias is None else bias - log_q
-            loss = softmax_loss(hidden, table[1:], targets - 1, bias)
+            views = model.backbone.softmaxes
+            if views > 1:
+                loss = mixture_loss(hidden, table[1:], targets - 1, views, bias)
+            else:
+                loss = softmax_loss(hidden, table[1:], targets - 1, bias)
         else:
             drawn_rows = self.row_of[drawn[: len(targets)]]  # (P, k)
             positive = (hidden * table[targets]).sum(1)

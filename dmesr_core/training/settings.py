@@ -89,8 +89,8 @@ class TrainSettings:
             if not ok:
                 raise SettingsError(f"{name} must be {wanted}, got {getattr(self, name)!r}")
 
-    def check_objective(self, objective: str) -> None:
-        """Refuse what a backbone with this objective cannot use.
+    def check_backbone(self, objective: str, softmaxes: int = 1) -> None:
+        """Refuse what a backbone with this objective, and so many softmaxes, cannot use.
 
         Raises:
             SettingsError: names the setting.
@@ -98,3 +98,8 @@ class TrainSettings:
         for name in ("item_dropout", "history_loss_weight"):
             if getattr(self, name) and objective != "next":
                 raise SettingsError(f"{name} must be 0 but for a causal backbone, got {getattr(self, name)!r}")
+        if softmaxes > 1 and (self.history_loss_weight or self.loss not in ("ce", "sampled")):
+            raise SettingsError(
+                "a mixture of softmaxes is trained with loss 'ce' or 'sampled' and history_loss_weight 0, got "
+                f"{self.loss!r} and {self.history_loss_weight!r}"
+            )

@@ -11,7 +11,7 @@ from dmesr_core.cli.settings import MODELS, as_toml, defaults, read_settings
 from dmesr_core.errors import SettingsError
 from dmesr_core.features.mllm import MLLMSettings
 from dmesr_core.models.backbones import BackboneSettings
-from dmesr_core.models.dmesr import DMESRSettings
+from dmesr_core.models.dmesr_settings import DMESRSettings
 from dmesr_core.training.settings import TrainSettings
 
 

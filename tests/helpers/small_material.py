@@ -27,7 +27,7 @@ def make_material(seed: int = 0, split: str = "leave-one-out") -> Material:
     features = Features(
         rng.normal(size=(N + 1, 6)).astype(np.float32), rng.normal(size=(N + 1, 6)).astype(np.float32),
         rng.normal(size=(N + 1, 4, 8)).astype(np.float16) * mask[..., None], mask, [""] * (N + 1), [""] * (N + 1),
-        [[]] * (N + 1), {},
+        [[]] * (N + 1), {}, texts=["", *(f"colour{k % 4} cup" for k in range(N))],
     )  # fmt: skip
     divided = log.leave_one_out() if split == "leave-one-out" else log.global_time(valid=0.2, test=0.3)
     return Material(divided, features, np.eye(N + 1, dtype=np.float32))

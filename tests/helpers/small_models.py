@@ -13,8 +13,10 @@ from dmesr_core.data.interactions import Interactions
 from dmesr_core.data.sequences import Split
 from dmesr_core.features.item_features import Features
 from dmesr_core.models.backbones import BackboneSettings
+from dmesr_core.models.bag_of_words import BagOfWords
 from dmesr_core.models.baselines import LLMESR, LLMEmb
-from dmesr_core.models.dmesr import DMESR, DMESRSettings
+from dmesr_core.models.dmesr import DMESR
+from dmesr_core.models.dmesr_settings import DMESRSettings
 from dmesr_core.models.feature_recommender import FeatureRecommender
 from dmesr_core.models.id_recommender import IDRecommender
 from dmesr_core.models.recommender import Recommender
@@ -23,13 +25,15 @@ from dmesr_core.training.settings import TrainSettings
 
 N = 15  # items "item-a" ... ; the last one is cold: nobody has bought it
 KINDS = (
-    "id", "id_unit", "raw", "llm_esr", "llm_emb", "dmesr", "dmesr_unit", "no_fusion", "text_only", "no_id", "concat",
-    "two_towers",
+    "id", "id_unit", "id_mixture", "raw", "llm_esr", "llm_emb", "words", "words_unit", "words_mixture", "dmesr",
+    "dmesr_unit", "no_fusion", "text_only", "no_id", "concat", "two_towers", "mixture", "with_words",
 )  # fmt: skip
+COLOURS = ("red", "blue", "green", "black", "white")
 WITH_FEATURES = tuple(kind for kind in KINDS if not kind.startswith("id"))
 _CHANGES = {
     "dmesr_unit": {"unit": True}, "no_fusion": {"fusion": False}, "text_only": {"views": ("text",)},
     "no_id": {"id_embedding": False}, "concat": {"injection": "concat"}, "two_towers": {"injection": "two_towers"},
+    "mixture": {"injection": "mixture", "words": True}, "with_words": {"words": True},
 }  # fmt: skip
 
 
@@ -49,8 +53,11 @@ def make_features(catalogue: Catalogue) -> Features:
         picture[k], text[k] = rng.normal(size=(2, 6))
         mask[k, : 1 + rng.integers(4)] = True
         fine[k] = rng.normal(size=(4, 8)) * mask[k, :, None]
-    empty = [""] * (n + 1)
-    return Features(picture, text, fine, mask, empty, empty, [[]] * (n + 1), {}, catalogue.names, {"mllm": "made up"})
+    signs = [ord(id[-1]) for id in catalogue.ids]  # a word of most items would not be learned
+    words = ["", *(f"{COLOURS[sign % 5]} cup" for sign in signs)]
+    seen = ["", *(f"it is {COLOURS[(sign // 2) % 5]}" for sign in signs)]
+    names, made_by = catalogue.names, {"mllm": "made up"}
+    return Features(picture, text, fine, mask, seen, [""] * (n + 1), [[]] * (n + 1), {}, names, made_by, words)
 
 
 def make_split(catalogue: Catalogue) -> Split:
@@ -81,8 +88,12 @@ def trained(kind: str, backbone: str = "sasrec") -> Recommender:
 def build(kind: str, features: Features, split: Split, backbone: str = "sasrec") -> Recommender:
     """An untrained model of this kind."""
     settings = BackboneSettings(backbone, width=16, max_len=8, layers=1, heads=2, dropout=0.1)
-    if kind in ("id", "id_unit"):
-        return IDRecommender.build(split, settings, unit=kind == "id_unit")
+    kind, _, way = kind.partition("_") if kind.split("_")[0] in ("id", "words") else (kind, "", "")
+    changes = {"unit": {"unit": True}, "mixture": {"softmaxes": 3}}.get(way, {})
+    if kind == "id":
+        return IDRecommender.build(split, settings, **changes)
+    if kind == "words":
+        return BagOfWords.build(features, split, settings, views=("text", "picture"), **changes)
     classes = {"raw": FeatureRecommender, "llm_esr": LLMESR, "llm_emb": LLMEmb}
     if kind in classes:
         return classes[kind].build(features, split, settings)

@@ -9,7 +9,8 @@ from helpers.small_material import make_material
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.features.item_features import Features
 from dmesr_core.models.backbones import BACKBONES, BackboneSettings
-from dmesr_core.models.dmesr import DMESR, VIEWS, DMESRSettings
+from dmesr_core.models.dmesr import DMESR
+from dmesr_core.models.dmesr_settings import VIEWS, DMESRSettings
 from dmesr_core.models.id_recommender import IDRecommender
 from dmesr_core.models.recommender import known_items
 from dmesr_core.training.fit import fit, validation_ndcg
@@ -26,10 +27,10 @@ def features(n=N, seed=0):
     fine_mask[0] = False
     picture, text = torch.randn(n + 1, 10, generator=g), torch.randn(n + 1, 10, generator=g)
     fine = torch.randn(n + 1, 6, 14, generator=g).half()
-    nothing = [""] * (n + 1)
-    return Features(
-        picture.numpy(), text.numpy(), fine.numpy(), fine_mask.numpy(), nothing, nothing, [[]] * (n + 1), {}
-    )  # fmt: skip
+    colours, shapes = ("red", "blue", "green", "black"), ("round", "square", "long", "flat")  # of three items each
+    said, seen = (["", *(words[k % 4] for k in range(n))] for words in (colours, shapes[::-1]))
+    arrays = (picture.numpy(), text.numpy(), fine.numpy(), fine_mask.numpy())
+    return Features(*arrays, seen, [""] * (n + 1), [[]] * (n + 1), {}, texts=said)
 
 
 def build(known=None, given=None, **changes):
@@ -38,20 +39,27 @@ def build(known=None, given=None, **changes):
     return DMESR(settings, given or features(), torch.ones(N + 1).bool() if known is None else known)
 
 
-@pytest.mark.parametrize("injection", ["sum", "concat", "two_towers"])
+WIDTHS = {"sum": 16, "mixture": 48, "concat": 16, "two_towers": 32}
+each_injection = pytest.mark.parametrize(
+    ("injection", "words"),
+    [(name, words) for name in WIDTHS for words in (False, True) if (name, words) != ("concat", True)],
+)
+
+
+@each_injection
 @pytest.mark.parametrize("name", list(BACKBONES))
-def test_any_backbone_takes_any_injection(name, injection):
-    model = build(backbone=BackboneSettings(name, 16, 8, 1, 2, 0.1), injection=injection).eval()
+def test_any_backbone_takes_any_injection(name, injection, words):
+    model = build(backbone=BackboneSettings(name, 16, 8, 1, 2, 0.1), injection=injection, words=words).eval()
     table = model.item_table()
-    width = 32 if injection == "two_towers" else 16
+    width = WIDTHS[injection]
     assert table.shape == (N + 1, width) and (table[0] == 0).all()
     users = model.user(table, torch.tensor([[3, 5, 0], [2, 0, 0]]))
     assert model.scores(users, table).shape == (2, N + 1)
 
 
-@pytest.mark.parametrize("injection", ["sum", "concat", "two_towers"])
-def test_the_table_of_some_items_is_a_part_of_the_table_of_all(injection):
-    model = build(injection=injection).eval()
+@each_injection
+def test_the_table_of_some_items_is_a_part_of_the_table_of_all(injection, words):
+    model = build(injection=injection, words=words).eval()
     items = torch.tensor([0, 7, 2, 11])
     torch.testing.assert_close(model.item_table(items), model.item_table()[items], atol=1e-6, rtol=1e-5)
 
@@ -85,6 +93,33 @@ def test_gradient_reaches_both_views_the_words_and_the_ids():
     for name, p in model.encoder.named_parameters():
         assert p.grad is not None and p.grad.abs().sum() > 0, name
     assert model.item_id.embedding.weight.grad.abs().sum() > 0
+
+
+def test_gradient_reaches_the_word_vectors_of_both_views():
+    model = build(words=True, injection="mixture")
+    model.encode_items(ALL)[0].square().sum().backward()
+    for view in VIEWS:
+        gradient = model.words[view].embedding.weight.grad
+        assert (gradient[1:].abs().sum(1) > 0).all() and (gradient[0] == 0).all()
+    assert model.fused_share.grad != 0
+
+
+def test_the_parts_of_a_mixture_are_the_whole_item_and_each_view():
+    known = torch.ones(N + 1).bool()
+    known[4] = False  # no ID vector
+    model = build(known, words=True, injection="mixture").eval()
+    whole, *views = model.item_table().chunk(3, dim=1)
+    torch.testing.assert_close(whole[4], sum(views)[4])
+    torch.testing.assert_close(whole - sum(views), model.item_id(ALL))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_learned_words_of_one_view_do_not_read_the_other(view):
+    field = {"picture": "texts", "text": "descriptions_picture"}[view]  # the words of the other view
+    given = features()
+    changed = replace(given, **{field: ["", *(["other words"] * N)]})
+    a, b = (build(given=f, views=(view,), words=True).eval().item_table() for f in (given, changed))
+    torch.testing.assert_close(a, b)
 
 
 def test_alignment_loss_is_off_with_alpha_zero_one_view_or_by_setting():
@@ -129,12 +164,11 @@ def test_as_many_items_per_step_as_there_are_encode_all_of_them(items_per_step):
     torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("injection", ["sum", "concat", "two_towers"])
-def test_a_part_of_the_items_gives_the_whole_table_and_on_average_the_whole_gradient(injection):
-    width = 32 if injection == "two_towers" else 16
-    weights = torch.randn(N + 1, width, generator=torch.Generator().manual_seed(1))
-    exact, want = table_and_gradients(still(injection=injection, items_per_step=None), weights)
-    model = still(injection=injection, items_per_step=4)
+@each_injection
+def test_a_part_of_the_items_gives_the_whole_table_and_on_average_the_whole_gradient(injection, words):
+    weights = torch.randn(N + 1, WIDTHS[injection], generator=torch.Generator().manual_seed(1))
+    exact, want = table_and_gradients(still(injection=injection, words=words, items_per_step=None), weights)
+    model = still(injection=injection, words=words, items_per_step=4)
     draws = []
     for _ in range(400):
         table, gradients = table_and_gradients(model, weights)
@@ -268,7 +302,9 @@ def test_id_dropout_takes_whole_ids_in_training_only():
         ({"views": ()}, "picture, text"),
         ({"views": ("sound",)}, "picture, text"),
         ({"views": ("text", "text")}, "picture, text"),
-        ({"injection": "product"}, "'product'.*sum, concat, two_towers"),
+        ({"injection": "product"}, "'product'.*sum, mixture, concat, two_towers"),
+        ({"words": True, "injection": "concat"}, "words need vectors of any length"),
+        ({"words": True, "unit": True}, "words need vectors of any length"),
         ({"injection": "two_towers", "views": ("text",)}, "needs both views"),
         ({"alpha": -1.0}, "alpha must be 0 or more"),
         ({"items_per_step": 1}, "at least 2 items"),

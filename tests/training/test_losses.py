@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from dmesr_core.training import losses
-from dmesr_core.training.losses import binary_loss, gbce_beta, history_loss, softmax_loss
+from dmesr_core.training.losses import binary_loss, gbce_beta, history_loss, mixture_loss, softmax_loss
 
 
 def case(rows=70, items=23, width=5, seed=0, scale=1.0):
@@ -48,6 +48,51 @@ def test_what_needs_no_gradient_gets_none_and_changes_nothing(fixed):
         assert tensor.grad is None if k == fixed else torch.allclose(tensor.grad, want[k + 1], atol=1e-12)
     with torch.no_grad():
         torch.testing.assert_close(softmax_loss(*tensors[:2], targets, tensors[2]), want[0])
+
+
+def mixture_case(views=3, width=5):
+    """hidden (rows, K·d + K), table (items, K·d), bias and targets."""
+    (hidden, table, bias), targets = case(width=views * width)
+    gates = torch.randn(len(hidden), views, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    return [torch.cat([hidden.detach(), gates], dim=1).requires_grad_(), table, bias], targets
+
+
+def plain_mixture(hidden, table, targets, views, bias=0):
+    width = table.shape[1] // views
+    parts = [hidden[:, k * width : (k + 1) * width] @ table[:, k * width : (k + 1) * width].T for k in range(views)]
+    chances = torch.stack([(part + bias).softmax(1) for part in parts], dim=2)  # (P, n, K)
+    mixture = (chances * hidden[:, None, -views:].softmax(2)).sum(2)
+    return F.nll_loss(mixture.log(), targets)
+
+
+@pytest.mark.parametrize("at_once", [1, 3 * 40 * 23, 2**21])
+@pytest.mark.parametrize("with_bias", [False, True])
+@pytest.mark.parametrize("upstream", [1.0, -3.5])
+def test_the_mixture_in_pieces_is_the_plain_mixture(monkeypatch, at_once, with_bias, upstream):
+    monkeypatch.setattr(losses, "SCORES_AT_ONCE", at_once)
+    (hidden, table, bias), targets = mixture_case()
+    tensors = (hidden, table, bias) if with_bias else (hidden, table)
+    want = value_and_gradients(plain_mixture(hidden, table, targets, 3, bias if with_bias else 0), tensors, upstream)
+    got = value_and_gradients(mixture_loss(hidden, table, targets, 3, bias if with_bias else None), tensors, upstream)
+    for a, b in zip(got, want, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-10, rtol=1e-10)
+
+
+def test_a_mixture_of_equal_views_is_the_softmax():
+    (hidden, table, bias), targets = case()
+    gates = torch.zeros(len(hidden), 2, dtype=torch.float64)
+    got = mixture_loss(torch.cat([hidden, hidden, gates], dim=1), torch.cat([table, table], dim=1), targets, 2, bias)
+    torch.testing.assert_close(got, softmax_loss(hidden, table, targets, bias))
+
+
+def test_a_mixture_in_half_precision_has_finite_gradients():
+    (hidden, table, _), targets = mixture_case()
+    hidden, table = (tensor.detach().float().requires_grad_() for tensor in (hidden, table))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = mixture_loss(hidden, table, targets, 3)
+    torch.testing.assert_close(loss, plain_mixture(hidden, table, targets, 3))
+    loss.backward()
+    assert torch.isfinite(hidden.grad).all() and torch.isfinite(table.grad).all()
 
 
 def test_gradients_flow_on_through_what_made_hidden_and_table():

@@ -116,11 +116,19 @@ class Facts:
         """
         blocks = []
         for fact in FACTS:
-            code, size = self.codes[fact], len(self.vocabulary[fact])
-            if fact == "shape":
-                code, size = code + 2 * self.codes["category"], 2 * len(CATEGORIES)
-            blocks.append(np.eye(size, dtype=np.float32)[code])
+            code = self.codes[fact] + (2 * self.codes["category"] if fact == "shape" else 0)
+            blocks.append(np.eye(self._columns(fact), dtype=np.float32)[code])
         return np.concatenate(blocks, axis=1)
+
+    def _columns(self, fact: str) -> int:
+        """Columns of a fact among the one-hot codes."""
+        return 2 * len(CATEGORIES) if fact == "shape" else len(self.vocabulary[fact])
+
+    def columns_by_view(self) -> tuple[tuple[int, ...], ...]:
+        """The columns of the one-hot codes that a picture shows, and those that words can say."""
+        fact_of = np.repeat(FACTS, [self._columns(fact) for fact in FACTS])
+        views = (np.flatnonzero(np.isin(fact_of, facts)) for facts in (PICTURE_FACTS, WORD_FACTS))
+        return tuple(tuple(columns.tolist()) for columns in views)
 
 
 def series_names(n: int, rng: np.random.Generator) -> tuple[str, ...]:
