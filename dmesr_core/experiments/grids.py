@@ -130,7 +130,9 @@ _ALL = (
         (
             Block(_WHOLE_AND_SPARSE, _VIEWS, sizes=_DROPOUT, seeds=3),
             Block((Data("bazaar"),), _VIEWS_PARTS, sizes=_DROPOUT, seeds=3),
-            Block(_WHOLE_AND_SPARSE, _rows("id_unit", "words_mixture", "dmesr_views"), ("gru4rec",), ({},), _DROPOUT, 3),
+            Block(
+                _WHOLE_AND_SPARSE, _rows("id_unit", "words_mixture", "dmesr_views"), ("gru4rec",), ({},), _DROPOUT, 3
+            ),
         ),
     ),
     Grid(
