@@ -157,20 +157,19 @@ class DMESR(Recommender):
             features = F.normalize(self.projection(fused[:, 0]), dim=1)
             table = F.normalize(self.features_share * features + self.item_id(items, unit=True), dim=1)
             return table * (items > 0)[:, None]
-        own = None if self.item_id is None else self.item_id(items)
         scale = fused.shape[-1] ** -0.5  # as an ID table starts: entries of size 1/√d
+        own = None if self.item_id is None else self.item_id(items)  # (n, d)
         if self.settings.injection == "concat":
             parts = [*fused.unbind(1)] + ([] if own is None else [own / scale])
             return self.projection(torch.cat(parts, dim=1)) * scale * (items > 0)[:, None]
-        views = self.projection(fused) * scale  # (n, V, d), or their sum (n, 1, d)
+        views = self.projection(fused) * scale  # (n, V, d); for "sum" the two are one, (n, 1, d)
         if self.words is not None:
-            words = self.words(items)
-            views = views * self.fused_share + (words.sum(1, keepdim=True) if views.shape[1] == 1 else words)
-        with_id = (lambda x: x) if own is None else (lambda x: x + own[:, None])
+            words = self.words(items)  # (n, V, d)
+            views = self.fused_share * views + (words.sum(1, True) if self.settings.injection == "sum" else words)
+        table = views if own is None else views + own[:, None]
         if self.settings.injection == "mixture":
-            table = torch.cat([with_id(views.sum(1, keepdim=True)), views], dim=1)  # (n, 1 + V, d)
-        else:
-            table = with_id(views)
+            whole = views.sum(1) if own is None else views.sum(1) + own
+            table = torch.cat([whole[:, None], views], dim=1)  # (n, 1 + V, d)
         return table.flatten(1) * (items > 0)[:, None]
 
     def encode_views(self, items: Tensor) -> tuple[Tensor, Tensor]:
