@@ -167,3 +167,9 @@ def get(name: str, profile: str = "cpu") -> Grid:
 def whole(grid: Grid, profile: str = "cpu") -> list[Grid]:
     """The grids that have jobs of their own: the parts of this one, or itself."""
     return [get(part, profile) for part in grid.parts] or [grid]
+
+
+def only_on(grid: Grid, data: str) -> Grid:
+    """The part of a grid that is about one data set."""
+    blocks = (replace(block, data=tuple(d for d in block.data if d.name == data)) for block in grid.blocks)
+    return replace(grid, blocks=tuple(block for block in blocks if block.data))

@@ -54,21 +54,20 @@ def test_views_share_the_chance_of_an_item():
     torch.testing.assert_close(parts.exp()[:, :, ALL].sum(2).T, split_views(user, K)[1].exp())
 
 
-def test_a_conjunction_beside_a_taste():
-    """Items with both of two facts, and items of a taste, are wanted; those with one of the two facts are not.
-
-    In one softmax of a sum "both" scores as the facts together do, so half of it goes to either fact.
-    """
-    table = torch.zeros(5, 2 * 3)  # both, one fact, the other, the taste
-    table[1:, :3] = torch.tensor([[1.0, 1, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
-    table[1:, 3:] = table[1:, :3]
-    known = torch.tensor([False, True, True, True, True])
-    user = torch.tensor([[20.0, 20, 0, 0, 0, 20, 0, 0]])  # the first view wants both facts, the second the taste
-    chances = mixture_scores(user, table, 2, known).exp()[0, 1:]
-    torch.testing.assert_close(chances, torch.tensor([0.5, 0, 0, 0.5]), atol=1e-4, rtol=0)
-    one_sum = ((user[:, :3] + user[:, 3:6]) @ table[1:, :3].T).softmax(1)[0]
-    assert one_sum[3] < 0.01  # either the taste is lost
-    assert ((torch.tensor([[20.0, 20, 40]]) @ table[1:, :3].T).softmax(1)[0][:3] < 0.51).all()
+def test_one_of_both_facts_beside_a_taste_for_anything():
+    """Four in ten times the item with both of two facts, else any of 25: a mixture says it, one sum of facts cannot."""
+    facts = torch.eye(5)
+    items = torch.cat([facts.repeat_interleave(5, 0), facts.repeat(5, 1)], dim=1)  # (25, 10): first fact, second fact
+    want = torch.full((25,), 0.6 / 25)
+    want[0] += 0.4
+    both = torch.zeros(10)
+    both[[0, 5]] = 30.0
+    user = torch.cat([both, torch.zeros(10), torch.tensor([0.4, 0.6]).log()])[None]
+    table, known = torch.cat([torch.zeros(1, 20), torch.cat([items, items], dim=1)]), torch.arange(26) > 0
+    torch.testing.assert_close(mixture_scores(user, table, 2, known).exp()[0, 1:], want)
+    grid = want.view(5, 5)
+    best_sum = grid.sum(1, keepdim=True) * grid.sum(0)  # what a softmax of a sum can say best: each fact has its share
+    assert best_sum[0, 0] < 0.65 * want[0] and best_sum[0, 1] > 3 * want[1]
 
 
 @pytest.mark.parametrize("name", list(BACKBONES))

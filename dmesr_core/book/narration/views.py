@@ -1,0 +1,160 @@
+"""Sentences on learned words and the mixture of views: whom DMESR leads, what its parts cost, which view does what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from dmesr_core.book.narration.verdicts import Difference, by_verdict, choose, listed, verdict, with_interval
+from dmesr_core.data.bazaar.reasons import REASONS
+from dmesr_core.evaluation.results import Result
+from dmesr_core.experiments.study import BACKBONE_NAMES
+from dmesr_core.experiments.view_study import DATA_TITLES
+
+_OURS, _ALL = "dmesr_views", "all purchases"
+_NAMES = {  # variant -> its name in a sentence
+    "id_unit": "ID vectors of one length",
+    "id_mixture": "a mixture on ID vectors alone",
+    "llm_emb": "the LLMEmb-like model",
+    "words": "the bag of words with ID",
+    "words_unit": "the bag of words with ID, of one length",
+    "words_mixture": "the mixture on words and ID",
+    "raw_mixture": "the mixture on the MLLM's raw vectors",
+    "dmesr": "the DMESR of chapter 6",
+    "fact_oracle": "the fact oracle",
+    "fact_mixture": "the mixture on the true facts",
+}
+
+
+def table(results: Mapping[str, Result], gains: Mapping[str, Difference], labels: Mapping[str, str]) -> pd.DataFrame:
+    """One row per variant: NDCG@10 over all cases, and what ours has more."""
+    rows = {
+        labels[name]: {
+            "NDCG@10": f"{result.mean()['ndcg@10']:.4f}",
+            "ours has more": with_interval(gains[name]) if name in gains else "",
+        }
+        for name, result in results.items()
+        if name in labels
+    }
+    return pd.DataFrame(rows).T
+
+
+def lead(gains: Mapping[str, Difference]) -> str:
+    """Whom DMESR is ahead of, whom it is not told apart from, and who is ahead of it."""
+    found = by_verdict({_NAMES[name]: gain for name, gain in gains.items()})
+    parts = []
+    if found["better"]:
+        parts.append(f"is ahead of {listed(found['better'])}")
+    if found["undecided"]:
+        parts.append(f"is not told apart from {listed(found['undecided'])}")
+    if found["worse"]:
+        parts.append(f"is behind {listed(found['worse'])}")
+    return "; ".join(parts)
+
+
+def against(gain: Difference | None) -> str:
+    """The difference to one opponent in words and numbers."""
+    if gain is None:
+        return "not compared here"
+    return f"{choose(gain, 'ahead', 'behind', 'not told apart')} ({with_interval(gain)})"
+
+
+def on_cases(results: Mapping[str, Result], mask: np.ndarray) -> dict[str, float]:
+    """Variant -> NDCG@10 on the cases of the mask (C,); empty where there are none."""
+    if not mask.any():
+        return {}
+    return {name: float(result.where(mask, "").mean()["ndcg@10"]) for name, result in results.items()}
+
+
+def cold(scores: Mapping[str, float], warm: Mapping[str, float]) -> str:
+    """How well items without purchases are recommended, beside items with some.
+
+    Args:
+        scores: variant -> NDCG@10 on cold cases, with ours; warm: of ours on all other cases. Empty: no such case.
+    """
+    if not scores or not warm:
+        return "No test case asks for a cold item here."
+    ours, beside = scores[_OURS], warm[_OURS]
+    share = f", {ours / beside:.0%} of what it reaches on the others ({beside:.3f})" if beside > 0 else ""
+    rest = ", ".join(f"{_NAMES[name]} {score:.3f}" for name, score in scores.items() if name != _OURS)
+    return f"On cold items it has an NDCG@10 of {ours:.3f}{share}; beside it: {rest}."
+
+
+def road_shares(ndcg: Mapping[str, float]) -> dict[str, float]:
+    """Variant -> share of the road from popularity to the ceiling; empty where no ceiling is known."""
+    if "ceiling" not in ndcg:
+        return {}
+    start, end = ndcg["popularity"], ndcg["ceiling"]
+    return {name: (score - start) / (end - start) for name, score in ndcg.items()}
+
+
+def rest_of_the_road(shares: Mapping[str, float]) -> str:
+    """How far along the road the models get; `shares`: as `road_shares`."""
+    if not shares:
+        return "Nobody knows the ceiling of this data."
+    best = max(shares["fact_oracle"], shares["fact_mixture"])
+    return (
+        f"Of the road from popularity to the ceiling the DMESR of chapter 6 covers {shares['dmesr']:.0%}, "
+        f"this one {shares[_OURS]:.0%}, and the better of the two fact oracles {best:.0%}."
+    )
+
+
+def other_backbones(
+    backbones: Sequence[str], places: Sequence[str], gains: Mapping[tuple[str, str, str], Difference]
+) -> str:
+    """Whom DMESR leads with backbones other than SASRec."""
+    said = []
+    for backbone in backbones:
+        for place in places if backbone != "sasrec" else ():
+            found = {variant: gain for (p, b, variant), gain in gains.items() if (p, b) == (place, backbone)}
+            if found:
+                said.append(
+                    f"With {BACKBONE_NAMES[backbone]} on {DATA_TITLES.get(place, 'your data')} it {lead(found)}."
+                )
+    return " ".join(said) or "This was not tried here."
+
+
+def advice(gains: Mapping[str, Difference]) -> str:
+    """What to try first on data like these, from whom DMESR is ahead of."""
+    words, ids = gains["words_mixture"], gains["id_unit"]
+    if verdict(words) == "better":
+        return "the pictures earn their MLLM here: DMESR is ahead of the mixture that reads words alone"
+    if verdict(ids) == "better":
+        return "features are worth it, but words alone, mixed, may do: DMESR is not shown to be ahead of them"
+    return "ID vectors of one length are not shown to be worse than DMESR: start there"
+
+
+VIEWS = ("the whole item, with its ID", "the picture", "the text")  # in the order of the mixture's softmaxes
+
+
+def shares_by_reason(view_shares: np.ndarray, chances: np.ndarray | None) -> dict[str, dict[str, float]]:
+    """Reason -> view -> mean share of the view in explaining what was bought for that reason.
+
+    Args:
+        view_shares: (C, 3), each row sums to 1; chances: (C, R) of each reason; None where reasons are not known: then
+            there is one row for all cases.
+    """
+    if chances is None:
+        return {_ALL: dict(zip(VIEWS, view_shares.mean(0).tolist(), strict=True))}
+    means = (chances / chances.sum(0)).T @ view_shares  # (R, 3)
+    return {reason: dict(zip(VIEWS, row.tolist(), strict=True)) for reason, row in zip(REASONS, means, strict=True)}
+
+
+def purchases_by_reason(chances: np.ndarray | None, n: int) -> dict[str, int]:
+    """Reason -> expected number of the `n` purchases that were made for it."""
+    if chances is None:
+        return {_ALL: n}
+    return {reason: round(total) for reason, total in zip(REASONS, chances.sum(0).tolist(), strict=True)}
+
+
+def division_of_labour(rows: Mapping[str, Mapping[str, float]]) -> str:
+    """For which reason each view has its largest share."""
+    if len(rows) < 2:
+        return "Reasons are known in the Bazaar only"
+    said = []
+    for view in VIEWS:
+        most = max(rows, key=lambda reason: rows[reason][view])
+        said.append(f"{view} has its largest share, {rows[most][view]:.0%}, in purchases of the kind “{most}”")
+    return "; ".join(said)

@@ -1,0 +1,139 @@
+"""The study of learned words and of the mixture of views: its variants, their names, its records and its results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from dmesr_core import files
+from dmesr_core.data.datasets import Dataset
+from dmesr_core.errors import DataError
+from dmesr_core.evaluation.bootstrap import Paired
+from dmesr_core.evaluation.multiple_comparisons import simultaneous
+from dmesr_core.evaluation.results import Result
+from dmesr_core.experiments import grids, own_data, sweep
+from dmesr_core.experiments.records import RunRecord, complete, table
+from dmesr_core.experiments.study import BACKBONE_NAMES
+from dmesr_core.features.item_features import Features
+from dmesr_core.profiles import Profile
+
+METRIC = "ndcg@10"
+OURS = "dmesr_views"
+DATA_TITLES = {"bazaar": "the Bazaar", "bazaar-sparse": "the sparse Bazaar"}  # others are "your data"
+LABELS = {  # in the order of figures and tables
+    "popularity": "popularity",
+    "id_unit": "ID only, of one length",
+    "id_mixture": "ID only, mixed",
+    "llm_emb": "LLMEmb-like",
+    "words": "words + ID",
+    "words_unit": "words + ID, of one length",
+    "words_mixture": "words + ID, mixed",
+    "raw_mixture": "raw vectors, mixed",
+    "dmesr": "DMESR, as in chapter 6",
+    OURS: "DMESR, words and mixture",
+    "fact_oracle": "fact oracle",
+    "fact_mixture": "fact oracle, mixed",
+}
+WITHOUT_DMESR = ("id_unit", "id_mixture", "llm_emb", "words", "words_mixture")  # opponents on all data
+PARTS = ("learned words", "mixture", "picture view", "alignment", "attention to the text", "ID vector")
+ABLATION: dict[str, tuple[str, tuple[str, ...]]] = {  # variant -> label, the parts that it lacks
+    OURS: ("DMESR, words and mixture", ()),
+    "views_no_words": ("no learned words", ("learned words",)),
+    "views_one_softmax": ("one softmax", ("mixture",)),
+    "views_text_only": ("text view only", ("picture view", "alignment")),
+    "views_no_alignment": ("no alignment", ("alignment",)),
+    "views_no_fusion": ("no attention to the text", ("attention to the text",)),
+    "views_no_id": ("no ID vector", ("ID vector",)),
+    "dmesr": ("DMESR, as in chapter 6", ("learned words", "mixture")),
+}
+
+
+def parts_by_label() -> dict[str, tuple[str, ...]]:
+    """Label of each variant of the ablation -> the parts that it has."""
+    return {label: tuple(part for part in PARTS if part not in lacking) for label, lacking in ABLATION.values()}
+
+
+def records_for(
+    data: str, profile: Profile, dataset: Callable[[], Dataset], features: Callable[[], Features]
+) -> list[RunRecord]:
+    """The stored records for the book's own data; else trained now, with one seed, on leave-one-out.
+
+    Args:
+        dataset, features: called only where trainings are needed.
+    """
+    if data == "bazaar":
+        return sweep.load_or_run("views", profile=profile.name)
+    grid = grids.get("views")
+    grid = grids.only_on(grid, "bazaar")  # one's own data takes its place
+    budget = own_data.scaled_epochs(grid, profile.max_epochs)
+    work = own_data.jobs_on(grid, dataset().interactions.leave_one_out(), features(), data, budget)
+    return own_data.train(work, files.cache_dir() / "experiments")
+
+
+@dataclass(frozen=True)
+class ViewStudy:
+    """Results of all variants with those seeds that every one of them has."""
+
+    records: list[RunRecord]
+    results: dict[tuple[str, str, str], Result]  # data, backbone, variant
+
+    @classmethod
+    def of(cls, records: Iterable[RunRecord]) -> ViewStudy:
+        """The study of these records.
+
+        Raises:
+            DataError: none of `OURS`, with which all others are compared.
+        """
+        records = complete(records)
+        results = table(records, by=("data", "backbone", "variant"))
+        if not any(variant == OURS for _, _, variant in results):
+            raise DataError(f"no record of {OURS!r}: there is nothing to compare with")
+        return cls(records, results)
+
+    @property
+    def data(self) -> list[str]:
+        """Names of the data sets, the Bazaar first."""
+        return list(dict.fromkeys(data for data, _, _ in self.results))
+
+    @property
+    def home(self) -> str:
+        """The data set on which parts are taken away."""
+        return self.data[0]
+
+    def of_data(self, data: str, backbone: str = "sasrec") -> dict[str, Result]:
+        """Variant -> result, in the order of `LABELS` and `ABLATION`; popularity is the same for every backbone."""
+        found = {v: r for (d, b, v), r in self.results.items() if d == data and (b == backbone or v == "popularity")}
+        order = [*LABELS, *(variant for variant in ABLATION if variant not in LABELS)]
+        return {variant: found[variant] for variant in order if variant in found}
+
+    def gains(self, n: int, seed: int) -> dict[tuple[str, str, str], Paired]:
+        """Ours minus each other variant, data set by data set and backbone by backbone; all intervals hold at once."""
+        pairs = {
+            (data, backbone, variant): (self.results[data, backbone, OURS], result)
+            for (data, backbone, variant), result in self.results.items()
+            if variant in LABELS and variant not in (OURS, "popularity") and (data, backbone, OURS) in self.results
+        }
+        return simultaneous(pairs, METRIC, n, seed)
+
+    def losses(self, n: int, seed: int) -> dict[str, Paired]:
+        """Each variant of the ablation minus ours, on the home data with SASRec; all intervals hold at once."""
+        here = self.of_data(self.home)
+        pairs = {variant: (here[variant], here[OURS]) for variant in ABLATION if variant in here and variant != OURS}
+        return simultaneous(pairs, METRIC, n, seed)
+
+    def groups(self, data: str) -> dict[str, np.ndarray]:
+        """Group of test cases -> (C,) bool."""
+        return next(r for r in self.records if r.data == data and r.report).groups()
+
+    @property
+    def backbones(self) -> list[str]:
+        """With which ours was trained, in the order of the book."""
+        have = {backbone for _, backbone, variant in self.results if variant == OURS}
+        return [backbone for backbone in BACKBONE_NAMES if backbone in have]
+
+
+def by_variant(gains: Mapping[tuple[str, str, str], Paired], data: str, backbone: str = "sasrec") -> dict[str, Paired]:
+    """Variant -> gain of ours over it on one data set with one backbone, in the order of `LABELS`."""
+    return {variant: gains[data, backbone, variant] for variant in LABELS if (data, backbone, variant) in gains}

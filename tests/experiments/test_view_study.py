@@ -1,0 +1,69 @@
+"""The study of views: which records it takes, what it compares, what it calls its variants."""
+
+import pytest
+from helpers.study_records import N_CASES, make_record, spread
+
+from dmesr_core.errors import DataError
+from dmesr_core.experiments import grids, view_study
+from dmesr_core.experiments.grid import jobs
+from dmesr_core.experiments.variants import VARIANTS
+from dmesr_core.experiments.view_study import ABLATION, LABELS, OURS, ViewStudy, by_variant
+
+SPARSE = ("bazaar-sparse", "leave-one-out")
+
+
+def records(**changes):
+    """Ours puts two items above each target, the others between three and nine; popularity stands for itself."""
+    some = [make_record("popularity", above=30)]
+    for seed in range(2):
+        for at in (("bazaar", "leave-one-out"), SPARSE):
+            some += [
+                make_record(v, at, seed=seed, above=spread(3, 9, seed)) for v in ("id_unit", "dmesr", "words_mixture")
+            ]
+            some.append(make_record(OURS, at, seed=seed, above=2))
+        some.append(make_record("views_no_words", seed=seed, above=spread(3, 9, seed)))
+        some.append(make_record(OURS, backbone="gru4rec", seed=seed, above=2))
+        some.append(make_record("id_unit", backbone="gru4rec", seed=seed, above=3))
+    return some
+
+
+def test_every_variant_of_the_grid_has_a_name():
+    named = LABELS.keys() | ABLATION.keys()
+    asked = {job.name for some in jobs(grids.get("views")).values() for job in some}
+    assert asked == named and named - {"popularity"} <= VARIANTS.keys()
+
+
+def test_results_come_by_data_and_backbone_in_the_order_of_the_labels():
+    study = ViewStudy.of(records())
+    assert study.data == ["bazaar", "bazaar-sparse"] and study.home == "bazaar"
+    assert list(study.of_data("bazaar")) == ["popularity", "id_unit", "words_mixture", "dmesr", OURS, "views_no_words"]
+    assert list(study.of_data("bazaar", "gru4rec")) == ["popularity", "id_unit", OURS]
+    assert study.backbones == ["gru4rec", "sasrec"]
+    assert study.groups("bazaar")["cold"].sum() == N_CASES - 30
+
+
+def test_gains_are_ours_minus_the_others_and_losses_the_other_way_round():
+    study = ViewStudy.of(records())
+    gains = study.gains(n=200, seed=0)
+    assert set(by_variant(gains, "bazaar-sparse")) == {"id_unit", "words_mixture", "dmesr"}
+    assert set(by_variant(gains, "bazaar", "gru4rec")) == {"id_unit"}
+    assert all(gain.low > 0 for gain in gains.values())
+    losses = study.losses(n=200, seed=0)
+    assert set(losses) == {"views_no_words", "dmesr"} and all(loss.high < 0 for loss in losses.values())
+
+
+def test_seeds_that_a_variant_lacks_are_left_out():
+    some = [r for r in records() if not (r.get("variant") == "dmesr" and r.seed == 1 and r.data == "bazaar")]
+    study = ViewStudy.of(some)
+    assert study.of_data("bazaar")[OURS].n_seeds == 1 and study.of_data("bazaar-sparse")[OURS].n_seeds == 2
+
+
+def test_without_ours_there_is_nothing_to_compare():
+    with pytest.raises(DataError, match="no record of 'dmesr_views'"):
+        ViewStudy.of([make_record("id_unit")])
+
+
+def test_parts_are_those_that_a_variant_has():
+    parts = view_study.parts_by_label()
+    assert parts["DMESR, words and mixture"] == view_study.PARTS
+    assert "mixture" not in parts["one softmax"] and "learned words" in parts["one softmax"]
