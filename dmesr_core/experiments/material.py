@@ -38,7 +38,11 @@ class Material:
     @cached_property
     def _features_hash(self) -> str:
         f = self.features
-        return "" if f is None else digest(f.coarse_picture, f.coarse_text, f.fine, f.fine_mask)
+        if f is None:
+            return ""
+        words = "\0".join([*f.texts, *f.descriptions_picture]).encode()  # those that a model may learn vectors of
+        arrays = f.coarse_picture, f.coarse_text, f.fine, f.fine_mask
+        return digest(*arrays, np.frombuffer(words, np.uint8))
 
     @cached_property
     def _facts_hash(self) -> str:

@@ -73,3 +73,15 @@ def test_a_block_may_change_the_size_of_the_backbone():
             ("id_only", 64, False, 60), ("id_unit", 64, False, 60), ("id_once", 64, True, 30),
             ("id_wide", 128, True, 30),
         }  # fmt: skip
+
+
+def test_a_part_of_a_grid_is_about_one_data_set():
+    part = grids.only_on(get("views"), "bazaar-sparse")
+    assert {data.name for data in jobs(part)} == {"bazaar-sparse"}
+    assert len(jobs(part)[Data("bazaar-sparse")]) == len(jobs(get("views"))[Data("bazaar-sparse")])
+
+
+def test_all_of_the_views_have_the_same_dropout():
+    for some in jobs(get("views")).values():
+        assert {job.backbone.dropout for job in some} == {0.4}
+        assert {job.train.epochs for job in some} == {profiles.get("cpu").max_epochs}

@@ -61,6 +61,14 @@ def test_material_of_a_tiny_grid():
     assert time.split.name == "global-time" and time.facts is None
 
 
+def test_the_facts_of_the_bazaar_come_with_what_is_seen_and_what_is_read():
+    material = materials(get("views", "smoke"))[Data("bazaar")]
+    seen, read = material.fact_views
+    assert set(seen) | set(read) == set(range(material.facts.shape[1]))
+    assert set(seen) & set(read) == set(range(12))  # the category is in both
+    assert materials(get("three_backbones_bazaar", "smoke"))[Data("bazaar")].fact_views == ()
+
+
 def test_no_features_are_made_where_none_are_needed(monkeypatch):
     monkeypatch.setattr(load, "extract_features", lambda *_: pytest.fail("extracted"))
     only_ids = Block((Data("bazaar"),), {"a": VARIANTS["id_only"]})

@@ -65,6 +65,25 @@ def test_other_features_are_other_data(kind):
     assert replace(material, features=features).hashes(needs) != material.hashes(needs)
 
 
+@pytest.mark.parametrize("field", ["texts", "descriptions_picture"])
+def test_other_words_are_other_data(field):
+    material = make_material()
+    features = replace(material.features, **{field: [*getattr(material.features, field)[:-1], "another word"]})
+    needs = needs_of(Variant("words"))
+    assert replace(material, features=features).hashes(needs) != material.hashes(needs)
+
+
+def test_a_mixture_on_facts_has_a_softmax_for_what_is_seen_and_one_for_what_is_read():
+    material = replace(make_material(), fact_views=((0, 1, 2), (2, 3, 4, 5)))
+    model = build(Variant("facts", {"mixture": True}), material, BACKBONE, 0).eval()
+    whole, seen, read = model.item_table().chunk(3, dim=1)
+    weight = model.projection.weight
+    torch.testing.assert_close(seen[1:], torch.as_tensor(material.facts)[1:, :3] @ weight[:, :3].T)
+    torch.testing.assert_close(read[1:], torch.as_tensor(material.facts)[1:, 2:6] @ weight[:, 2:6].T)
+    plain = build(Variant("facts"), material, BACKBONE, 0).eval()
+    assert plain.item_table().shape == whole.shape
+
+
 def test_another_split_is_other_data():
     assert make_material(0).fingerprint == make_material(0).fingerprint
     assert len({make_material(0).fingerprint, make_material(1).fingerprint, make_material(0, "time").fingerprint}) == 3

@@ -84,7 +84,7 @@ def assert_equal(a: Features, b: Features) -> None:
 def test_what_is_saved_is_loaded(saved):
     assert_equal(Features.load(saved), whole())
     assert sorted(file.name for file in saved.iterdir()) == ["features.json", "features.safetensors"]
-    assert json.loads((saved / "features.json").read_text(encoding="utf-8"))["version"] == 1
+    assert json.loads((saved / "features.json").read_text(encoding="utf-8"))["version"] == 2
 
 
 def test_features_without_names_or_tokens_are_kept_too(tmp_path):
@@ -93,6 +93,16 @@ def test_features_without_names_or_tokens_are_kept_too(tmp_path):
     assert_equal(Features.load(str(tmp_path)), features)
     whole().save(tmp_path)  # in the place of the old ones
     assert_equal(Features.load(tmp_path), whole())
+
+
+def test_features_of_the_first_version_have_no_texts(saved):
+    change_json(saved, version=1, texts="gone")
+    assert Features.load(saved).texts == []
+
+
+def test_texts_follow_their_items():
+    features = replace(named(), texts=["", *NAMES.titles])
+    assert features.matching(NAMES.subset([3, 12, 1])).texts == ["", "C", "L", "A"]
 
 
 def test_rows_that_were_chosen_are_saved_as_they_are(tmp_path):
@@ -118,7 +128,7 @@ def change_json(folder, **changes) -> None:
         (lambda f: (f / "features.json").write_bytes(pickle.dumps({})), r"features\.json: cannot be read"),
         (lambda f: (f / "features.json").write_text("[]"), "no file of `Features.save`"),
         (lambda f: (f / "features.json").write_text('{"kind": "model"}'), "no file of `Features.save`"),
-        (lambda f: change_json(f, version=2), "version 2 was written by a newer dmesr-core.*update"),
+        (lambda f: change_json(f, version=3), "version 3 was written by a newer dmesr-core.*update"),
         (lambda f: change_json(f, version="gone"), "version None"),
         (lambda f: (f / "features.safetensors").write_bytes(b"x" * 99), r"features\.safetensors: cannot be read"),
         (lambda f: change_json(f, tokens="gone"), r"features\.json: incomplete or damaged: tokens must be a list"),

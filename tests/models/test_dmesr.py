@@ -6,7 +6,7 @@ import pytest
 import torch
 from helpers.small_material import make_material
 
-from dmesr_core.errors import DataError, SettingsError
+from dmesr_core.errors import DataError
 from dmesr_core.features.item_features import Features
 from dmesr_core.models.backbones import BACKBONES, BackboneSettings
 from dmesr_core.models.dmesr import DMESR
@@ -78,12 +78,6 @@ def test_unit_vectors_have_length_one_where_there_is_anything_to_know(kind):
     names = ("projection", "embedding", "item_id", "features_share")
     learns = [p for n, p in model.named_parameters() if n.startswith(names)]
     assert learns and all(p.grad is not None for p in learns)
-
-
-def test_unit_vectors_need_a_sum_of_features_and_id():
-    for wrong in ({"injection": "concat"}, {"id_embedding": False}):
-        with pytest.raises(SettingsError, match="unit vectors need injection 'sum' and an ID vector"):
-            DMESRSettings(unit=True, **wrong)
 
 
 def test_gradient_reaches_both_views_the_words_and_the_ids():
@@ -294,25 +288,6 @@ def test_id_dropout_takes_whole_ids_in_training_only():
     lost = (model.item_id(items) == 0).all(1)
     assert 0 < lost.sum() < N
     assert not (model.eval().item_id(items) == 0).all(1).any()
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"views": ()}, "picture, text"),
-        ({"views": ("sound",)}, "picture, text"),
-        ({"views": ("text", "text")}, "picture, text"),
-        ({"injection": "product"}, "'product'.*sum, mixture, concat, two_towers"),
-        ({"words": True, "injection": "concat"}, "words need vectors of any length"),
-        ({"words": True, "unit": True}, "words need vectors of any length"),
-        ({"injection": "two_towers", "views": ("text",)}, "needs both views"),
-        ({"alpha": -1.0}, "alpha must be 0 or more"),
-        ({"items_per_step": 1}, "at least 2 items"),
-    ],
-)
-def test_settings_that_make_no_sense_are_refused(changes, message):
-    with pytest.raises(SettingsError, match=message):
-        DMESRSettings(**changes)
 
 
 @pytest.mark.parametrize("n", [N - 1, N + 1])

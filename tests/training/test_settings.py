@@ -43,3 +43,12 @@ def test_what_a_causal_backbone_needs_is_refused_by_others(name):
     split = cycle_split()
     with pytest.raises(SettingsError, match=f"{name}.*causal"):
         fit(build(split, "bert4rec"), split, replace(QUICK, **{name: 0.1}), progress=False)
+
+
+@pytest.mark.parametrize("changes", [{"loss": "bce"}, {"loss": "gbce"}, {"history_loss_weight": 0.1}])
+def test_a_mixture_is_not_trained_with_losses_of_single_scores(changes):
+    settings = TrainSettings(**changes)
+    settings.check_backbone("next", 1)
+    with pytest.raises(SettingsError, match="a mixture of softmaxes is trained with loss 'ce' or 'sampled'"):
+        settings.check_backbone("next", 3)
+    TrainSettings(loss="sampled").check_backbone("next", 3)

@@ -45,3 +45,11 @@ def test_complements_name_categories_and_series_names_are_distinct():
 def test_too_few_products_are_refused_with_the_smallest_number():
     with pytest.raises(SettingsError, match="at least 12 items.*got 5"):
         facts.sample_facts(5, np.random.default_rng(0))
+
+
+def test_columns_by_view_are_those_of_the_facts():
+    world = facts.sample_facts(300, np.random.default_rng(3))
+    codes, views = world.one_hot(), world.columns_by_view()
+    for columns, names in zip(views, (facts.PICTURE_FACTS, facts.WORD_FACTS), strict=True):
+        assert (codes[:, columns].sum(1) == len(names)).all()  # one of each fact of the view
+    assert set(views[0]) | set(views[1]) == set(range(codes.shape[1]))

@@ -1,0 +1,116 @@
+"""Sentences on words and views: each branch says what the numbers say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers.small_differences import BETTER, UNDECIDED, WORSE
+
+from dmesr_core.book.narration import views
+from dmesr_core.data.bazaar.reasons import REASONS
+from dmesr_core.evaluation.results import Result
+from dmesr_core.experiments.view_study import LABELS
+
+
+def result(name, *values):
+    return Result(name, {"ndcg@10": np.array(values)}, "p")
+
+
+def test_the_table_has_a_difference_where_there_is_one():
+    results = {"id_unit": result("id_unit", 0.25, 0.75), "dmesr_views": result("dmesr_views", 1.0, 0.5)}
+    found = views.table(results, {"id_unit": BETTER}, LABELS)
+    assert found.loc["ID only, of one length"].tolist() == ["0.5000", "+0.0200 [+0.0100, +0.0300]"]
+    assert found.loc["DMESR, words and mixture"].tolist() == ["0.7500", ""]
+
+
+def test_whom_it_leads():
+    gains = {"id_unit": BETTER, "words_mixture": UNDECIDED, "fact_mixture": WORSE, "words": BETTER}
+    assert views.lead(gains) == (
+        "is ahead of ID vectors of one length, the bag of words with ID; "
+        "is not told apart from the mixture on words and ID; is behind the mixture on the true facts"
+    )
+    assert views.lead({"id_unit": WORSE}) == "is behind ID vectors of one length"
+
+
+def test_every_opponent_has_a_name_in_sentences():
+    others = LABELS.keys() - {"popularity", "dmesr_views"}
+    assert views.lead(dict.fromkeys(others, BETTER)).count(",") >= len(others) - 1
+
+
+@pytest.mark.parametrize(
+    ("gain", "words"),
+    [(BETTER, "ahead (+0.0200"), (WORSE, "behind (-0.0200"), (UNDECIDED, "not told apart ("), (None, "not compared")],
+)
+def test_against_one_opponent(gain, words):
+    assert views.against(gain).startswith(words)
+
+
+def test_scores_on_some_cases():
+    results = {"dmesr_views": result("dmesr_views", 0.25, 0.75, 0.5)}
+    assert views.on_cases(results, np.array([True, False, True])) == {"dmesr_views": 0.375}
+    assert views.on_cases(results, np.zeros(3, bool)) == {}
+
+
+def test_cold_items_beside_the_others():
+    text = views.cold({"id_unit": 0.0, "dmesr_views": 0.1}, {"dmesr_views": 0.2})
+    assert text == (
+        "On cold items it has an NDCG@10 of 0.100, 50% of what it reaches on the others (0.200); "
+        "beside it: ID vectors of one length 0.000."
+    )
+    assert views.cold({}, {"dmesr_views": 0.2}) == "No test case asks for a cold item here."
+
+
+def test_the_road_needs_a_ceiling():
+    assert views.road_shares({"popularity": 0.1}) == {}
+    ends = {
+        "popularity": 0.1,
+        "ceiling": 0.3,
+        "dmesr": 0.2,
+        "dmesr_views": 0.25,
+        "fact_oracle": 0.2,
+        "fact_mixture": 0.24,
+    }
+    shares = views.road_shares(ends)
+    assert shares["dmesr_views"] == pytest.approx(0.75)
+    assert views.rest_of_the_road(shares) == (
+        "Of the road from popularity to the ceiling the DMESR of chapter 6 covers 50%, this one 75%, "
+        "and the better of the two fact oracles 70%."
+    )
+    assert views.rest_of_the_road({}) == "Nobody knows the ceiling of this data."
+
+
+def test_other_backbones_are_said_one_by_one():
+    gains = {("bazaar", "sasrec", "id_unit"): WORSE, ("bazaar", "gru4rec", "id_unit"): BETTER}
+    said = views.other_backbones(["gru4rec", "sasrec"], ["bazaar", "bazaar-sparse"], gains)
+    assert said == "With GRU4Rec on the Bazaar it is ahead of ID vectors of one length."
+    assert views.other_backbones(["sasrec"], ["bazaar"], gains) == "This was not tried here."
+
+
+@pytest.mark.parametrize(
+    ("words", "ids", "said"),
+    [
+        (BETTER, BETTER, "the pictures earn their MLLM"),
+        (UNDECIDED, BETTER, "words alone, mixed, may do"),
+        (UNDECIDED, UNDECIDED, "start there"),
+    ],
+)
+def test_advice_follows_the_intervals(words, ids, said):
+    assert said in views.advice({"words_mixture": words, "id_unit": ids})
+
+
+def test_shares_of_views_by_reason():
+    shares = np.array([[1.0, 0, 0], [0, 1.0, 0], [0, 0.5, 0.5]])
+    chances = np.full((3, len(REASONS)), 1e-9)
+    chances[:2, 0], chances[2, 1] = 1, 1
+    rows = views.shares_by_reason(shares, chances)
+    assert list(rows[REASONS[0]].values()) == pytest.approx([0.5, 0.5, 0], abs=1e-6)
+    assert list(rows[REASONS[1]].values()) == pytest.approx([0, 0.5, 0.5], abs=1e-6)
+    assert views.purchases_by_reason(chances, 3)[REASONS[0]] == 2
+    said = views.division_of_labour(rows)
+    assert f"the text has its largest share, 50%, in purchases of the kind “{REASONS[1]}”" in said
+
+
+def test_where_reasons_are_not_known_there_is_one_row():
+    rows = views.shares_by_reason(np.array([[0.5, 0.25, 0.25]]), None)
+    assert list(rows) == ["all purchases"] and views.purchases_by_reason(None, 7) == {"all purchases": 7}
+    assert views.division_of_labour(rows) == "Reasons are known in the Bazaar only"

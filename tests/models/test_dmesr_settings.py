@@ -1,0 +1,44 @@
+"""Settings of DMESR: what makes no sense is refused, with what would."""
+
+import pytest
+
+from dmesr_core.errors import SettingsError
+from dmesr_core.models.dmesr_settings import DMESRSettings
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"views": ()}, "picture, text"),
+        ({"views": ("sound",)}, "picture, text"),
+        ({"views": ("text", "text")}, "picture, text"),
+        ({"injection": "product"}, "'product'.*sum, mixture, concat, two_towers"),
+        ({"words": True, "injection": "concat"}, "words need vectors of any length"),
+        ({"words": True, "unit": True}, "words need vectors of any length"),
+        ({"injection": "two_towers", "views": ("text",)}, "needs both views"),
+        ({"alpha": -1.0}, "alpha must be 0 or more"),
+        ({"items_per_step": 1}, "at least 2 items"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(changes, message):
+    with pytest.raises(SettingsError, match=message):
+        DMESRSettings(**changes)
+
+
+def test_unit_vectors_need_a_sum_of_features_and_id():
+    for wrong in ({"injection": "concat"}, {"id_embedding": False}):
+        with pytest.raises(SettingsError, match="unit vectors need injection 'sum' and an ID vector"):
+            DMESRSettings(unit=True, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("changes", "softmaxes"),
+    [
+        ({}, 1),
+        ({"injection": "mixture"}, 3),
+        ({"injection": "mixture", "views": ("text",)}, 2),
+        ({"injection": "concat"}, 1),
+    ],
+)
+def test_a_mixture_has_a_softmax_for_the_whole_item_and_one_for_each_view(changes, softmaxes):
+    assert DMESRSettings(**changes).softmaxes == softmaxes
