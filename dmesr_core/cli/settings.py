@@ -208,8 +208,11 @@ def _options(kind: str) -> dict[str, Any]:
         options = _values(DMESRSettings())
         del options["backbone"]
         return options
-    found = inspect.signature(MODELS[kind].__init__).parameters.values()
-    return {one.name: one.default for one in found if one.default is not inspect.Parameter.empty}
+    build = inspect.signature(MODELS[kind].build).parameters.values()
+    if any(one.kind is one.VAR_KEYWORD for one in build):  # `build` hands them on
+        build = inspect.signature(MODELS[kind].__init__).parameters.values()
+        return {one.name: one.default for one in build if one.default is not one.empty}
+    return {one.name: one.default for one in build if one.kind is one.KEYWORD_ONLY and one.name != "seed"}
 
 
 def _values(settings: Any) -> dict[str, Any]:

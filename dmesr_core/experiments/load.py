@@ -36,7 +36,7 @@ def materials(grid: Grid, data_dir: str | Path | None = None) -> dict[Data, Mate
         log, features, facts, fact_views = loaded[data.name]
         split = log.leave_one_out() if data.split == "leave-one-out" else log.global_time()
         split = subsample_training(split, data.share)
-        found[data] = Material(split, features, facts, fact_views, data.name, data.share)
+        found[data] = Material(split, features, facts, data.name, data.share, fact_views)
     return found
 
 

@@ -20,9 +20,9 @@ class Material:
     split: Split
     features: Features | None = None  # for raw, llm_esr, llm_emb and dmesr
     facts: np.ndarray | None = None  # (N+1, F) true facts, Bazaar only
-    fact_views: tuple[tuple[int, ...], ...] = ()  # columns of the facts that can be seen, and of those that can be read
     name: str = "data"  # of the data set, in tables
     share: float = 1.0  # of the training sequences that is used, see `subsample_training`
+    fact_views: tuple[tuple[int, ...], ...] = ()  # columns of the facts that can be seen, and of those that can be read
 
     @cached_property
     def fingerprint(self) -> str:

@@ -88,10 +88,8 @@ def extract_features(
     report = {"items": len(catalogue), **results.counts(), **issues, "fine_cut": int(cut.sum())}
     report["seconds"] = time.perf_counter() - began
     _warn(report, mllm, encoder, [catalogue.ids[k - 1] for k in np.flatnonzero(cut)], max(map(len, tokens)), words)
-    told, made_by = (picture.descriptions, text.descriptions), _made_by(mllm, encoder)
-    return Features(
-        picture.vectors, text.vectors, fine, mask, *told, tokens, report, catalogue.names, made_by, ["", *words]
-    )
+    told = picture.descriptions, text.descriptions, tokens, report, catalogue.names, _made_by(mllm, encoder)
+    return Features(picture.vectors, text.vectors, fine, mask, *told, ["", *words])
 
 
 # ---- before and after the work

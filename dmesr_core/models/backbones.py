@@ -213,9 +213,8 @@ class BERT4RecBlock(nn.Module):
 class BERT4Rec(Backbone):
     """Bidirectional transformer trained on a cloze task (Sun et al. 2019): post-norm, GELU, output bias per item.
 
-    Two choices are ours, since a few thousand histories are little for it. Attention starts by looking at neighbours
-    (a masked position has no content; where to look is the first thing to learn), and the authors'
-    dense layer between the last block and the scores is left out.
+    Two choices are ours, since a few thousand histories are little for it. Attention starts by looking at neighbours (a
+    masked position has no content; where to look is the first thing to learn), and the last dense layer is left out.
     """
 
     objective = "cloze"

@@ -41,6 +41,7 @@ class DMESR(Recommender):
         settings: which parts are on, and their sizes.
         features: of N items, see `Features`.
         known: (N+1,) bool, see `Recommender`.
+        vocabulary: view -> its learned words; None: as the features have them.
 
     Example:
         >>> import numpy as np
