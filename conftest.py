@@ -1,4 +1,8 @@
-"""Holds for all tests and for the chapters run by nbmake: small sizes, and a cache for each process of its own."""
+"""Holds for all tests and for the chapters run by nbmake: small sizes, and a cache of their own.
+
+All processes share it, as all commands of a user share one: a chapter that ran as a notebook need not train again for
+its page.
+"""
 
 from __future__ import annotations
 
@@ -8,5 +12,4 @@ from pathlib import Path
 
 def pytest_configure(config) -> None:
     os.environ["DMESR_PROFILE"] = "smoke"  # nbmake cannot set a chapter's parameters
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    os.environ["DMESR_CACHE"] = str(Path(__file__).resolve().parent / "_build" / "cache-of-tests" / worker)
+    os.environ["DMESR_CACHE"] = str(Path(__file__).resolve().parent / "_build" / "cache-of-tests")
