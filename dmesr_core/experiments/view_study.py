@@ -127,6 +127,15 @@ class ViewStudy:
         """Group of test cases -> (C,) bool."""
         return next(r for r in self.records if r.data == data and r.report).groups()
 
+    def epoch_seconds(self, data: str, variant: str, backbone: str = "sasrec") -> float | None:
+        """Median seconds of an epoch over the trainings of a variant; None where there are none."""
+        found = [
+            r.report["seconds"] / len(r.report["valid"])
+            for r in self.records
+            if (r.data, r.get("backbone"), r.get("variant")) == (data, backbone, variant) and r.report
+        ]
+        return float(np.median(found)) if found else None
+
     @property
     def backbones(self) -> list[str]:
         """With which ours was trained, in the order of the book."""

@@ -58,6 +58,13 @@ def test_seeds_that_a_variant_lacks_are_left_out():
     assert study.of_data("bazaar")[OURS].n_seeds == 1 and study.of_data("bazaar-sparse")[OURS].n_seeds == 2
 
 
+def test_the_time_of_an_epoch_is_that_of_its_trainings():
+    study = ViewStudy.of(records())
+    assert study.epoch_seconds("bazaar", OURS) == 18.0  # 36 s, two epochs
+    assert study.epoch_seconds("bazaar", "llm_emb") is None
+    assert study.epoch_seconds("bazaar-sparse", OURS, "gru4rec") is None
+
+
 def test_without_ours_there_is_nothing_to_compare():
     with pytest.raises(DataError, match="no record of 'dmesr_views'"):
         ViewStudy.of([make_record("id_unit")])

@@ -82,6 +82,20 @@ def cold(scores: Mapping[str, float], warm: Mapping[str, float]) -> str:
     return f"On cold items it has an NDCG@10 of {ours:.3f}{share}; beside it: {rest}."
 
 
+def cold_parts(scores: Mapping[str, float]) -> str:
+    """Which parts make a model offer cold items; `scores`: variant of the ablation -> NDCG@10 on cold cases."""
+    if not scores:
+        return "No test case asks for a cold item here."
+    neither, words = scores["dmesr"], scores["views_one_softmax"]
+    mixture, both = scores["views_no_words"], scores[_OURS]
+    text = (
+        f"NDCG@10 on cold items is {neither:.3f} with neither part, {words:.3f} with learned words in one softmax, "
+        f"{mixture:.3f} with a mixture but no learned words, and {both:.3f} with both"
+    )
+    together = both - neither > (words - neither) + (mixture - neither)
+    return text + (": more than the two bring one by one." if together else ".")
+
+
 def road_shares(ndcg: Mapping[str, float]) -> dict[str, float]:
     """Variant -> share of the road from popularity to the ceiling; empty where no ceiling is known."""
     if "ceiling" not in ndcg:
@@ -127,6 +141,16 @@ def advice(gains: Mapping[str, Difference]) -> str:
 
 
 VIEWS = ("the whole item, with its ID", "the picture", "the text")  # in the order of the mixture's softmaxes
+
+
+def price(ours: float | None, by_id: float | None) -> str:
+    """What an epoch of ours costs beside one of ID vectors; in seconds."""
+    if not ours or not by_id:
+        return "What it costs was not measured here."
+    return (
+        f"An epoch of DMESR with words and mixture took {ours / by_id:.1f} times as long as one of ID vectors (medians over "
+        "the trainings of this table, several of them side by side on one machine: no more than a rough measure)."
+    )
 
 
 def shares_by_reason(view_shares: np.ndarray, chances: np.ndarray | None) -> dict[str, dict[str, float]]:

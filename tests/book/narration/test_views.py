@@ -60,6 +60,16 @@ def test_cold_items_beside_the_others():
     assert views.cold({}, {"dmesr_views": 0.2}) == "No test case asks for a cold item here."
 
 
+def test_what_offers_cold_items():
+    scores = {"dmesr": 0.01, "views_one_softmax": 0.03, "views_no_words": 0.02, "dmesr_views": 0.09}
+    assert views.cold_parts(scores) == (
+        "NDCG@10 on cold items is 0.010 with neither part, 0.030 with learned words in one softmax, "
+        "0.020 with a mixture but no learned words, and 0.090 with both: more than the two bring one by one."
+    )
+    assert views.cold_parts(scores | {"dmesr_views": 0.03}).endswith("0.030 with both.")
+    assert views.cold_parts({}) == "No test case asks for a cold item here."
+
+
 def test_the_road_needs_a_ceiling():
     assert views.road_shares({"popularity": 0.1}) == {}
     ends = {
@@ -96,6 +106,11 @@ def test_other_backbones_are_said_one_by_one():
 )
 def test_advice_follows_the_intervals(words, ids, said):
     assert said in views.advice({"words_mixture": words, "id_unit": ids})
+
+
+def test_the_price_is_a_ratio():
+    assert "took 2.5 times as long as one of ID vectors" in views.price(5.0, 2.0)
+    assert views.price(None, 2.0) == views.price(5.0, 0.0) == "What it costs was not measured here."
 
 
 def test_shares_of_views_by_reason():
