@@ -148,8 +148,8 @@ def price(ours: float | None, by_id: float | None) -> str:
     if not ours or not by_id:
         return "What it costs was not measured here."
     return (
-        f"An epoch of DMESR with words and mixture took {ours / by_id:.1f} times as long as one of ID vectors (medians over "
-        "the trainings of this table, several of them side by side on one machine: no more than a rough measure)."
+        f"An epoch of DMESR with words and mixture took {ours / by_id:.1f} times as long as one of ID vectors (medians "
+        "over the trainings of this table, several of them side by side on one machine: no more than a rough measure)."
     )
 
 
