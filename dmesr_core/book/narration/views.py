@@ -115,6 +115,13 @@ def rest_of_the_road(shares: Mapping[str, float]) -> str:
     )
 
 
+def sparse_intro(n_data: int) -> str:
+    """What the second table is about."""
+    if n_data == 1:
+        return "Here is one data set only, so this is its table again:"
+    return "Here are four times as many items, and as many shoppers as before:"
+
+
 def other_backbones(
     backbones: Sequence[str], places: Sequence[str], gains: Mapping[tuple[str, str, str], Difference]
 ) -> str:

@@ -89,6 +89,11 @@ def test_the_road_needs_a_ceiling():
     assert views.rest_of_the_road({}) == "Nobody knows the ceiling of this data."
 
 
+def test_the_second_table_says_what_it_is():
+    assert views.sparse_intro(1).startswith("Here is one data set only")
+    assert "four times as many items" in views.sparse_intro(2)
+
+
 def test_other_backbones_are_said_one_by_one():
     gains = {("bazaar", "sasrec", "id_unit"): WORSE, ("bazaar", "gru4rec", "id_unit"): BETTER}
     said = views.other_backbones(["gru4rec", "sasrec"], ["bazaar", "bazaar-sparse"], gains)
