@@ -14,7 +14,7 @@ from dmesr_core.evaluation.bootstrap import Paired
 from dmesr_core.evaluation.multiple_comparisons import simultaneous
 from dmesr_core.evaluation.results import Result
 from dmesr_core.experiments import grids, own_data, sweep
-from dmesr_core.experiments.records import RunRecord, complete, table
+from dmesr_core.experiments.records import RunRecord, complete, read_records, table
 from dmesr_core.experiments.study import BACKBONE_NAMES
 from dmesr_core.features.item_features import Features
 from dmesr_core.profiles import Profile
@@ -60,16 +60,54 @@ def records_for(
 ) -> list[RunRecord]:
     """The stored records for the book's own data; else trained now, with one seed, on leave-one-out.
 
+    Of stored variants that the chapters before have with another dropout, the better one by validation is taken.
+
     Args:
         dataset, features: called only where trainings are needed.
     """
     if data == "bazaar":
-        return sweep.load_or_run("views", profile=profile.name)
+        records = sweep.load_or_run("views", profile=profile.name)
+        return records if profile.name == "smoke" else best_dropouts([*records, *earlier_records(records)])
     grid = grids.get("views")
     grid = grids.only_on(grid, "bazaar")  # one's own data takes its place
     budget = own_data.scaled_epochs(grid, profile.max_epochs)
     work = own_data.jobs_on(grid, dataset().interactions.leave_one_out(), features(), data, budget)
     return own_data.train(work, files.cache_dir() / "experiments")
+
+
+def earlier_records(records: Iterable[RunRecord]) -> list[RunRecord]:
+    """Trainings of the same variants, backbones, data and seeds in the tables of the chapters before."""
+    wanted = {_at(record) for record in records if record.report}
+    found: dict[tuple, RunRecord] = {}
+    for name in ("three_backbones_bazaar", "three_backbones_sparse", "ablations"):
+        for record in read_records(sweep.results_file(name)):
+            if record.report and record.share == 1 and _at(record) in wanted:
+                found.setdefault(_at(record), record)
+    return list(found.values())
+
+
+def _at(record: RunRecord) -> tuple:
+    variant = record.variant["name"], record.variant["kind"], str(record.variant["changes"])
+    return record.data, record.split, record.get("backbone"), *variant, record.seed
+
+
+def best_dropouts(records: Iterable[RunRecord]) -> list[RunRecord]:
+    """Of each variant the trainings with the dropout that has the best mean validation score over the seeds of both."""
+    records = list(records)
+    cells: dict[tuple, dict[float, dict[int, RunRecord]]] = {}
+    for r in records:
+        if r.report:
+            by_dropout = cells.setdefault((r.data, r.get("backbone"), r.get("variant")), {})
+            by_dropout.setdefault(r.backbone["dropout"], {})[r.seed] = r
+    best = [r for r in records if not r.report]
+    for by_dropout in cells.values():
+        seeds = set.intersection(*(set(some) for some in by_dropout.values()))
+        score = {
+            dropout: np.mean([max(some[seed].report["valid"]) for seed in seeds])
+            for dropout, some in by_dropout.items()
+        }
+        best += by_dropout[max(score, key=lambda dropout: score[dropout])].values()
+    return best
 
 
 @dataclass(frozen=True)
@@ -135,6 +173,11 @@ class ViewStudy:
             if (r.data, r.get("backbone"), r.get("variant")) == (data, backbone, variant) and r.report
         ]
         return float(np.median(found)) if found else None
+
+    def dropouts(self, data: str, backbone: str = "sasrec") -> dict[str, float]:
+        """Variant -> the dropout of its trainings."""
+        here = [r for r in self.records if r.report and (r.data, r.get("backbone")) == (data, backbone)]
+        return {record.get("variant"): record.backbone["dropout"] for record in here}
 
     @property
     def backbones(self) -> list[str]:

@@ -1,8 +1,8 @@
-"""A mixture of views: one backbone reads a history once, and each view of the items explains purchases of its own kind.
+"""A mixture of views: one backbone reads a history once, and several softmaxes share the purchases among them.
 
-Some purchases follow the name (the next part of a series), some the look, some a taste for one item. One softmax over a
-sum of parts can hardly say "same series *and* goes with it": the score of both must rise without that of either. Here K
-user vectors leave the backbone, one for each of K item tables. Each makes its own softmax; gates weigh them:
+One softmax over a sum of parts can hardly say "same series *and* goes with it, or else anything": the score of both
+must rise without that of either. Here K user vectors leave the backbone, one for each of K item tables: that of the
+whole items, and those of their views. Each makes its own softmax; gates weigh them:
 
     p(item | history) = Σ_k gate_k(history) · softmax_k(user_k · item_k)
 """

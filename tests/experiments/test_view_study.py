@@ -1,11 +1,15 @@
 """The study of views: which records it takes, what it compares, what it calls its variants."""
 
+from dataclasses import replace
+
 import pytest
 from helpers.study_records import N_CASES, make_record, spread
 
 from dmesr_core.errors import DataError
 from dmesr_core.experiments import grids, view_study
 from dmesr_core.experiments.grid import jobs
+from dmesr_core.experiments.records import read_records
+from dmesr_core.experiments.sweep import results_file
 from dmesr_core.experiments.variants import VARIANTS
 from dmesr_core.experiments.view_study import ABLATION, LABELS, OURS, ViewStudy, by_variant
 
@@ -56,6 +60,40 @@ def test_seeds_that_a_variant_lacks_are_left_out():
     some = [r for r in records() if not (r.get("variant") == "dmesr" and r.seed == 1 and r.data == "bazaar")]
     study = ViewStudy.of(some)
     assert study.of_data("bazaar")[OURS].n_seeds == 1 and study.of_data("bazaar-sparse")[OURS].n_seeds == 2
+
+
+def with_dropout(variant, dropout, valid, seed=0):
+    report = {"best_epoch": 1, "seconds": 1.0, "valid": [0.0, valid]}
+    return replace(make_record(variant, seed=seed, report=report), backbone={"name": "sasrec", "dropout": dropout})
+
+
+def test_of_two_dropouts_the_one_with_the_better_validation_score_is_taken():
+    some = [
+        with_dropout("id_unit", d, v, s) for d, v, s in [(0.2, 0.1, 0), (0.4, 0.3, 0), (0.2, 0.5, 1), (0.4, 0.2, 1)]
+    ]
+    some += [with_dropout("id_unit", 0.2, 0.0, 2)]  # a seed that the other lacks has no say, but stays
+    some += [with_dropout("dmesr", 0.4, 0.1), make_record("popularity")]
+    best = view_study.best_dropouts(some)
+    chosen = [(r.get("variant"), r.backbone.get("dropout"), r.seed) for r in best]
+    assert chosen == [
+        ("popularity", None, 0), ("id_unit", 0.2, 0), ("id_unit", 0.2, 1), ("id_unit", 0.2, 2), ("dmesr", 0.4, 0)
+    ]  # fmt: skip
+    study = ViewStudy.of([*best, with_dropout(OURS, 0.4, 0.2)])
+    assert study.dropouts("bazaar") == {"id_unit": 0.2, "dmesr": 0.4, OURS: 0.4}
+
+
+def test_earlier_trainings_are_of_the_same_variants():
+    stored = [
+        r for r in read_records(results_file("three_backbones_bazaar")) if r.seed == 0 and r.get("backbone") == "sasrec"
+    ]
+    asked = [
+        replace(r, backbone=r.backbone | {"dropout": 0.4}) for r in stored if r.get("variant") in ("id_unit", "dmesr")
+    ]
+    found = view_study.earlier_records(asked)
+    assert sorted(r.get("variant") for r in found) == ["dmesr", "id_unit"]
+    assert all(r.backbone["dropout"] == 0.2 and r.seed == 0 for r in found)
+    changed = [replace(r, variant=r.variant | {"changes": {"unit": True, "softmaxes": 2}}) for r in asked]
+    assert view_study.earlier_records(changed) == []
 
 
 def test_the_time_of_an_epoch_is_that_of_its_trainings():

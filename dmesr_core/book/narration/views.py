@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dmesr_core.book.narration.verdicts import Difference, by_verdict, choose, listed, verdict, with_interval
-from dmesr_core.data.bazaar.reasons import REASONS
+from dmesr_core.data.bazaar.reasons import LOOK, REASONS, SERIES
 from dmesr_core.evaluation.results import Result
 from dmesr_core.experiments.study import BACKBONE_NAMES
 from dmesr_core.experiments.view_study import DATA_TITLES
@@ -28,10 +28,14 @@ _NAMES = {  # variant -> its name in a sentence
 }
 
 
-def table(results: Mapping[str, Result], gains: Mapping[str, Difference], labels: Mapping[str, str]) -> pd.DataFrame:
-    """One row per variant: NDCG@10 over all cases, and what ours has more."""
+def table(
+    results: Mapping[str, Result], gains: Mapping[str, Difference], labels: Mapping[str, str],
+    dropouts: Mapping[str, float],
+) -> pd.DataFrame:  # fmt: skip
+    """One row per variant: its dropout, NDCG@10 over all cases, and what ours has more."""
     rows = {
         labels[name]: {
+            "dropout": f"{dropouts[name]:g}" if name in dropouts else "",
             "NDCG@10": f"{result.mean()['ndcg@10']:.4f}",
             "ours has more": with_interval(gains[name]) if name in gains else "",
         }
@@ -139,15 +143,12 @@ def other_backbones(
 
 def advice(gains: Mapping[str, Difference]) -> str:
     """What to try first on data like these, from whom DMESR is ahead of."""
-    words, ids = gains["words_mixture"], gains["id_unit"]
-    if verdict(words) == "better":
-        return "the pictures earn their MLLM here: DMESR is ahead of the mixture that reads words alone"
-    if verdict(ids) == "better":
-        return "features are worth it, but words alone, mixed, may do: DMESR is not shown to be ahead of them"
+    words = [verdict(gain) for name, gain in gains.items() if name.startswith("words")]
+    if all(found == "better" for found in words):
+        return "the pictures earn their MLLM: DMESR is ahead of every bag of words"
+    if verdict(gains["id_unit"]) == "better":
+        return "features are worth it, and words alone may do: DMESR is not shown to be ahead of every bag of words"
     return "ID vectors of one length are not shown to be worse than DMESR: start there"
-
-
-VIEWS = ("the whole item, with its ID", "the picture", "the text")  # in the order of the mixture's softmaxes
 
 
 def price(ours: float | None, by_id: float | None) -> str:
@@ -158,6 +159,9 @@ def price(ours: float | None, by_id: float | None) -> str:
         f"An epoch of DMESR with words and mixture took {ours / by_id:.1f} times as long as one of ID vectors (medians "
         "over the trainings of this table, several of them side by side on one machine: no more than a rough measure)."
     )
+
+
+VIEWS = ("the whole item, with its ID", "the picture", "the text")  # in the order of the mixture's softmaxes
 
 
 def shares_by_reason(view_shares: np.ndarray, chances: np.ndarray | None) -> dict[str, dict[str, float]]:
@@ -181,11 +185,13 @@ def purchases_by_reason(chances: np.ndarray | None, n: int) -> dict[str, int]:
 
 
 def division_of_labour(rows: Mapping[str, Mapping[str, float]]) -> str:
-    """For which reason each view has its largest share."""
+    """How the softmaxes divide the purchases between them."""
     if len(rows) < 2:
-        return "Reasons are known in the Bazaar only"
-    said = []
-    for view in VIEWS:
-        most = max(rows, key=lambda reason: rows[reason][view])
-        said.append(f"{view} has its largest share, {rows[most][view]:.0%}, in purchases of the kind “{most}”")
-    return "; ".join(said)
+        return "Reasons are known in the Bazaar only."
+    whole = {reason: row[VIEWS[0]] for reason, row in rows.items()}
+    said = ", ".join(f"{share:.0%} where the reason is “{reason}”" for reason, share in whole.items())
+    text = f"The softmax of the whole item gives {said}; the views give the rest."
+    pulled, others = [whole[SERIES], whole[LOOK]], [whole[reason] for reason in whole if reason not in (SERIES, LOOK)]
+    if min(pulled) > 0.5 > max(others):
+        text += " So one softmax took what goes with the last purchase, by series or by look, and the others took taste."
+    return text

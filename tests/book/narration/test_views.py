@@ -7,7 +7,7 @@ import pytest
 from helpers.small_differences import BETTER, UNDECIDED, WORSE
 
 from dmesr_core.book.narration import views
-from dmesr_core.data.bazaar.reasons import REASONS
+from dmesr_core.data.bazaar.reasons import LOOK, REASONS, SERIES
 from dmesr_core.evaluation.results import Result
 from dmesr_core.experiments.view_study import LABELS
 
@@ -18,9 +18,9 @@ def result(name, *values):
 
 def test_the_table_has_a_difference_where_there_is_one():
     results = {"id_unit": result("id_unit", 0.25, 0.75), "dmesr_views": result("dmesr_views", 1.0, 0.5)}
-    found = views.table(results, {"id_unit": BETTER}, LABELS)
-    assert found.loc["ID only, of one length"].tolist() == ["0.5000", "+0.0200 [+0.0100, +0.0300]"]
-    assert found.loc["DMESR, words and mixture"].tolist() == ["0.7500", ""]
+    found = views.table(results, {"id_unit": BETTER}, LABELS, {"id_unit": 0.2})
+    assert found.loc["ID only, of one length"].tolist() == ["0.2", "0.5000", "+0.0200 [+0.0100, +0.0300]"]
+    assert found.loc["DMESR, words and mixture"].tolist() == ["", "0.7500", ""]
 
 
 def test_whom_it_leads():
@@ -105,12 +105,12 @@ def test_other_backbones_are_said_one_by_one():
     ("words", "ids", "said"),
     [
         (BETTER, BETTER, "the pictures earn their MLLM"),
-        (UNDECIDED, BETTER, "words alone, mixed, may do"),
+        (UNDECIDED, BETTER, "words alone may do"),
         (UNDECIDED, UNDECIDED, "start there"),
     ],
 )
 def test_advice_follows_the_intervals(words, ids, said):
-    assert said in views.advice({"words_mixture": words, "id_unit": ids})
+    assert said in views.advice({"words": words, "words_mixture": BETTER, "id_unit": ids})
 
 
 def test_the_price_is_a_ratio():
@@ -126,11 +126,21 @@ def test_shares_of_views_by_reason():
     assert list(rows[REASONS[0]].values()) == pytest.approx([0.5, 0.5, 0], abs=1e-6)
     assert list(rows[REASONS[1]].values()) == pytest.approx([0, 0.5, 0.5], abs=1e-6)
     assert views.purchases_by_reason(chances, 3)[REASONS[0]] == 2
-    said = views.division_of_labour(rows)
-    assert f"the text has its largest share, 50%, in purchases of the kind “{REASONS[1]}”" in said
+
+
+def labour(pulls, others):
+    rows = {r: {views.VIEWS[0]: pulls if r in (SERIES, LOOK) else others, views.VIEWS[1]: 0.0} for r in REASONS}
+    return views.division_of_labour(rows)
+
+
+def test_the_division_of_labour_is_said_where_there_is_one():
+    said = labour(0.9, 0.2)
+    assert f"gives 90% where the reason is “{SERIES}”, 90% where the reason is “{LOOK}”, 20% where" in said
+    assert said.endswith("the others took taste.")
+    assert labour(0.9, 0.6).endswith("the views give the rest.")
 
 
 def test_where_reasons_are_not_known_there_is_one_row():
     rows = views.shares_by_reason(np.array([[0.5, 0.25, 0.25]]), None)
     assert list(rows) == ["all purchases"] and views.purchases_by_reason(None, 7) == {"all purchases": 7}
-    assert views.division_of_labour(rows) == "Reasons are known in the Bazaar only"
+    assert views.division_of_labour(rows) == "Reasons are known in the Bazaar only."
