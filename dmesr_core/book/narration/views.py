@@ -193,5 +193,5 @@ def division_of_labour(rows: Mapping[str, Mapping[str, float]]) -> str:
     text = f"The softmax of the whole item gives {said}; the views give the rest."
     pulled, others = [whole[SERIES], whole[LOOK]], [whole[reason] for reason in whole if reason not in (SERIES, LOOK)]
     if min(pulled) > 0.5 > max(others):
-        text += " So one softmax took what goes with the last purchase, by series or by look, and the others took taste."
+        text += " So one softmax took what goes with the last purchase, by series or look, and the others took taste."
     return text
