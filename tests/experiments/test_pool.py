@@ -119,12 +119,14 @@ def test_no_process_outlives_the_command(tmp_path, how):
     script = tmp_path / "long.py"
     script.write_text(
         textwrap.dedent("""
+        import signal
         from dataclasses import replace
         from helpers.small_material import BACKBONE, TRAIN, make_material
         from dmesr_core.experiments.grid import Job
         from dmesr_core.experiments.variants import VARIANTS
         from dmesr_core.experiments.pool import run_jobs
 
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is started deaf to it
         if __name__ == "__main__":
             long = replace(TRAIN, epochs=100_000, patience=100_000)
             jobs = [Job("id_only", VARIANTS["id_only"], BACKBONE, replace(long, seed=s)) for s in range(3)]

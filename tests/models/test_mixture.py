@@ -67,7 +67,7 @@ def test_one_of_both_facts_beside_a_taste_for_anything():
     torch.testing.assert_close(mixture_scores(user, table, 2, known).exp()[0, 1:], want)
     grid = want.view(5, 5)
     best_sum = grid.sum(1, keepdim=True) * grid.sum(0)  # what a softmax of a sum can say best: each fact has its share
-    assert best_sum[0, 0] < 0.65 * want[0] and best_sum[0, 1] > 3 * want[1]
+    assert best_sum[0, 0] < 0.65 * want[0] and best_sum[0, 1] > 2.5 * want[1]
 
 
 @pytest.mark.parametrize("name", list(BACKBONES))
