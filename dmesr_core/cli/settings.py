@@ -21,6 +21,7 @@ from dmesr_core.models.dmesr import DMESR
 from dmesr_core.models.dmesr_settings import DMESRSettings
 from dmesr_core.models.feature_recommender import FeatureRecommender
 from dmesr_core.models.id_recommender import IDRecommender
+from dmesr_core.models.mixture import mixed
 from dmesr_core.models.recommender import Recommender, seeded
 from dmesr_core.setting_types import check_types
 from dmesr_core.training.settings import TrainSettings
@@ -100,7 +101,9 @@ class Settings:
         """More than 1: a mixture."""
         if self.kind == "dmesr":
             return self._dmesr().softmaxes
-        return self.options.get("softmaxes", 1)
+        softmaxes = self.options.get("softmaxes", 3 if self.options.get("mixture") else 1)
+        mixed(make_backbone(self.backbone), self.backbone.width, softmaxes)  # checks it
+        return softmaxes
 
     def _dmesr(self) -> DMESRSettings:
         return DMESRSettings(**{**self.options, "backbone": self.backbone})

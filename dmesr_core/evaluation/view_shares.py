@@ -24,11 +24,12 @@ def view_shares(model: Recommender, cases: Cases) -> np.ndarray:
     views = model.backbone.softmaxes
     if views < 2:
         raise SettingsError(f"{type(model).__name__} has one softmax: only a mixture has views that share a purchase")
-    table, targets = evaluated_table(model), torch.as_tensor(np.asarray(cases.targets))
-    bias, model = model.item_bias(torch.arange(len(table))), model.eval()
+    table = evaluated_table(model.eval())
+    targets = torch.as_tensor(np.asarray(cases.targets), device=table.device)
+    bias = model.item_bias(torch.arange(len(table), device=table.device))
     out = []
-    for rows in torch.arange(len(targets)).split(_BATCH):
-        items = pad([cases.histories[int(row)] for row in rows], model.max_len)  # (B, T)
+    for rows in torch.arange(len(targets), device=table.device).split(_BATCH):
+        items = pad([cases.histories[row] for row in rows.tolist()], model.max_len).to(table.device)  # (B, T)
         chances = view_log_chances(model.user(table, items), table, views, model.known, bias)  # (K, B, N+1)
-        out.append(chances[:, torch.arange(len(rows)), targets[rows]].softmax(0).T)  # (B, K)
-    return torch.cat(out).double().numpy()
+        out.append(chances.gather(2, targets[rows].expand(views, -1)[..., None]).squeeze(2).softmax(0).T)  # (B, K)
+    return torch.cat(out).double().cpu().numpy()

@@ -161,6 +161,13 @@ class ViewStudy:
         pairs = {variant: (here[variant], here[OURS]) for variant in ABLATION if variant in here and variant != OURS}
         return simultaneous(pairs, METRIC, n, seed)
 
+    def mixing(self, data: str, n: int, seed: int) -> dict[str, Paired]:
+        """Mixed minus unmixed of models other than ours, with SASRec; all intervals hold at once."""
+        here = self.of_data(data)
+        both = {"words": "words_mixture", "fact_oracle": "fact_mixture", "id_unit": "id_mixture"}
+        pairs = {name: (here[mixed], here[name]) for name, mixed in both.items() if name in here and mixed in here}
+        return simultaneous(pairs, METRIC, n, seed) if pairs else {}
+
     def groups(self, data: str) -> dict[str, np.ndarray]:
         """Group of test cases -> (C,) bool."""
         return next(r for r in self.records if r.data == data and r.report).groups()

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dmesr_core.data.sequences import Split
+from dmesr_core.errors import SettingsError
 from dmesr_core.features.item_features import Features
 from dmesr_core.models.backbones import BackboneSettings, make_backbone
 from dmesr_core.models.id_recommender import ItemID
@@ -42,6 +43,8 @@ class BagOfWords(Recommender):
         vocabulary: dict[str, Sequence[str]] | None = None,
     ):  # fmt: skip
         check_settings(settings, BackboneSettings)
+        if not isinstance(unit, bool) or (unit and softmaxes != 1):
+            raise SettingsError(f"unit must be True or False, and True needs one softmax; got {unit!r}, {softmaxes!r}")
         super().__init__(mixed(make_backbone(settings), settings.width, softmaxes), settings.max_len, known)
         self.settings, self.id_dropout, self.views = settings, id_dropout, tuple(views)
         self.words = ItemWords(settings.width, self.views, features, vocabulary)

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dmesr_core.data.sequences import Split, check_split
+from dmesr_core.errors import SettingsError
 from dmesr_core.models.backbones import BackboneSettings, make_backbone
 from dmesr_core.models.mixture import mixed
 from dmesr_core.models.recommender import Encoded, Recommender, known_items, seeded
@@ -104,6 +105,8 @@ class ItemID(nn.Module):
 
     def __init__(self, width: int, known: Tensor, dropout: float):
         super().__init__()
+        if isinstance(dropout, bool) or not isinstance(dropout, int | float) or not 0 <= dropout < 1:
+            raise SettingsError(f"id_dropout must be at least 0 and below 1, got {dropout!r}")
         self.embedding = nn.Embedding(len(known), width, padding_idx=0)
         nn.init.normal_(self.embedding.weight, std=0.2 * width**-0.5)
         self.register_buffer("known", known.float(), persistent=False)

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dmesr_core.errors import DataError
+from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.features.item_features import Features
 from dmesr_core.models.item_inputs import ItemInput
 
@@ -96,7 +96,7 @@ class WordVectors(ItemInput):
         if not self.rows.shape[1]:
             return vectors.new_zeros(len(items), vectors.shape[1])
         if self.training and 2 * len(items) > len(self.rows):  # a step with the full softmax
-            return F.embedding(items, _Sum.apply(vectors, *self._matrices.of(self.rows, len(vectors))))
+            return F.embedding(items, _Sum.apply(vectors, *self._matrices.of(self.rows, vectors)))
         return F.embedding_bag(self.rows[items], vectors, mode="sum", padding_idx=0)
 
 
@@ -107,13 +107,15 @@ class ItemWords(nn.Module):
         vocabulary: view -> words; None: learned from the features.
 
     Raises:
-        DataError: features without the original texts.
+        SettingsError: other views. DataError: features without the original texts.
     """
 
     def __init__(
         self, width: int, views: Sequence[str], features: Features, vocabulary: dict[str, Sequence[str]] | None = None
     ):
         super().__init__()
+        if isinstance(views, str) or not views or len(set(views)) < len(views) or set(views) - {"picture", "text"}:
+            raise SettingsError(f"views {views!r}: choose one or both of picture, text")
         texts = _texts(features, views)
         words = vocabulary if vocabulary is not None else {view: learn_vocabulary(texts[view][1:]) for view in views}
         self.of_view = nn.ModuleDict({view: WordVectors(width, words[view]) for view in views})
@@ -156,11 +158,12 @@ class _Matrices:
         self.rows: Tensor | None = None  # what they were made from
         self.both: tuple[Tensor, Tensor]  # (N+1, V+1), (V+1, N+1)
 
-    def of(self, rows: Tensor, n_words: int) -> tuple[Tensor, Tensor]:
-        if self.rows is not rows:
+    def of(self, rows: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        if self.rows is not rows or self.both[0].dtype != vectors.dtype:
             item, column = (rows > 0).nonzero(as_tuple=True)
-            word, shape = rows[item, column].long(), (len(rows), n_words)
-            self.rows, self.both = rows, (_matrix(item, word, shape), _matrix(word, item, shape[::-1]))
+            word, ones = rows[item, column].long(), vectors.new_ones(len(item))
+            shape = len(rows), len(vectors)
+            self.rows, self.both = rows, (_matrix(item, word, ones, shape), _matrix(word, item, ones, shape[::-1]))
         return self.both
 
     def __deepcopy__(self, memo: dict) -> _Matrices:
@@ -173,17 +176,18 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(ctx, weight: Tensor, matrix: Tensor, transposed: Tensor) -> Tensor:  # type: ignore[override]
         ctx.transposed = transposed
-        return matrix @ weight
+        with torch.autocast(weight.device.type, enabled=False):  # sparse products have no half precision
+            return matrix @ weight
 
     @staticmethod
     def backward(ctx, gradient: Tensor):  # type: ignore[override]
-        return ctx.transposed @ gradient, None, None
+        with torch.autocast(gradient.device.type, enabled=False):
+            return ctx.transposed @ gradient.to(ctx.transposed.dtype), None, None
 
 
-def _matrix(row: Tensor, column: Tensor, shape: tuple[int, int]) -> Tensor:
+def _matrix(row: Tensor, column: Tensor, ones: Tensor, shape: tuple[int, int]) -> Tensor:
     """A sparse matrix of ones at (row, column)."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-        ones = torch.ones(len(row), device=row.device)
         where = torch.stack([row, column])
         return torch.sparse_coo_tensor(where, ones, shape, check_invariants=True).to_sparse_csr()

@@ -56,6 +56,14 @@ def test_gains_are_ours_minus_the_others_and_losses_the_other_way_round():
     assert set(losses) == {"views_no_words", "dmesr"} and all(loss.high < 0 for loss in losses.values())
 
 
+def test_what_mixing_changes_is_mixed_minus_unmixed():
+    some = [*records(), *(make_record("words", seed=seed, above=1) for seed in range(2))]
+    study = ViewStudy.of(some)
+    assert set(study.mixing("bazaar", n=200, seed=0)) == {"words"}
+    assert study.mixing("bazaar", n=200, seed=0)["words"].high < 0  # words alone are put first in these records
+    assert study.mixing("bazaar-sparse", n=200, seed=0) == {}
+
+
 def test_seeds_that_a_variant_lacks_are_left_out():
     some = [r for r in records() if not (r.get("variant") == "dmesr" and r.seed == 1 and r.data == "bazaar")]
     study = ViewStudy.of(some)

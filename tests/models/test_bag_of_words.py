@@ -65,3 +65,11 @@ def test_softmaxes_out_of_range():
 def test_the_seed_decides_the_first_weights():
     one, same, other = (model(seed=seed).item_table() for seed in (1, 1, 2))
     assert torch.equal(one, same) and not torch.equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"unit": "x"}, {"unit": True, "softmaxes": 3}, {"id_dropout": 2.0}, {"views": ("sound",)}]
+)
+def test_settings_that_make_no_sense_are_refused(changes):
+    with pytest.raises(SettingsError):
+        model(**changes)

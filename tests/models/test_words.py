@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from helpers.small_models import N, make_catalogue, make_features
+from helpers.small_models import N, make_catalogue, make_features, make_split, trained
 
-from dmesr_core.errors import DataError
+from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.models.words import MAX_WORDS, ItemWords, WordVectors, learn_vocabulary, split_words
+from dmesr_core.training.fit import fit
+from dmesr_core.training.settings import TrainSettings
 
 
 @pytest.mark.parametrize(
@@ -67,6 +69,27 @@ def test_both_ways_to_sum_agree_in_value_and_gradient():
     one, other = (torch.autograd.grad((out * weights).sum(), words.embedding.weight)[0] for out in (many, few))
     torch.testing.assert_close(one[1:], other[1:])
     assert (one[0] == 0).all() and one[1:].abs().sum() > 0
+
+
+@pytest.mark.parametrize("kind", ["words", "mixture"])
+def test_words_learn_in_mixed_precision(kind):
+    model, split = trained(kind), make_split(make_catalogue())
+    before = model.state_dict()["words.of_view.text.embedding.weight"].clone()
+    report = fit(model, split, TrainSettings(epochs=1, batch_size=16, mixed_precision="bf16"), progress=False)
+    assert np.isfinite(report.loss).all()
+    assert not torch.equal(model.state_dict()["words.of_view.text.embedding.weight"], before)
+
+
+def test_words_follow_the_type_of_their_weights():
+    words, items = word_vectors(TEXTS).train(), torch.arange(len(TEXTS))
+    single = words(items)
+    torch.testing.assert_close(words.double()(items), single.double(), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("views", ["text", (), ("sound",), ("text", "text")])
+def test_views_that_do_not_exist_are_refused(views):
+    with pytest.raises(SettingsError, match="choose one or both of picture, text"):
+        ItemWords(4, views, with_texts())
 
 
 def test_items_that_come_later_use_the_words_that_are_known():
