@@ -36,7 +36,6 @@ LABELS = {  # in the order of figures and tables
     "fact_oracle": "fact oracle",
     "fact_mixture": "fact oracle, mixed",
 }
-WITHOUT_DMESR = ("id_unit", "id_mixture", "llm_emb", "words", "words_mixture")  # opponents on all data
 PARTS = ("learned words", "mixture", "picture view", "alignment", "attention to the text", "ID vector")
 ABLATION: dict[str, tuple[str, tuple[str, ...]]] = {  # variant -> label, the parts that it lacks
     OURS: ("DMESR, words and mixture", ()),

@@ -8,6 +8,7 @@ purchases, does; and as words are shared, it carries what was learned from one i
 from __future__ import annotations
 
 import re
+import unicodedata
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -26,17 +27,21 @@ MAX_SHARE = 0.3  # words of more items than this say little
 MAX_WORDS = 256  # of one item: of more, the rarest in the catalogue
 # Chinese and Japanese put no spaces between words: there, each sign counts as one.
 _SIGNS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_WORD = re.compile(rf"[{_SIGNS}]|[^\W{_SIGNS}]+")
+# Vowel signs and accents belong to the letter before them; Python's \w leaves them out.
+_MARKS = "".join(sign for sign in map(chr, range(0x300, 0x10000)) if unicodedata.category(sign)[0] == "M")
+_WORD = re.compile(rf"[{_SIGNS}]|(?:[^\W{_SIGNS}]|[{_MARKS}])+")
 
 
 def split_words(text: str) -> list[str]:
-    """The words of a text, in small letters: runs of letters and digits of any script, or single signs of Han and Kana.
+    """The words of a text, in small letters: runs of letters, their marks and digits, or single signs of Han and Kana.
+
+    One spelling however its accents are encoded. Scripts without spaces between words, such as Thai, are not divided.
 
     Example:
         >>> split_words("A Blue-ish cup, 25 cl")
         ['a', 'blue', 'ish', 'cup', '25', 'cl']
     """
-    return _WORD.findall(text.casefold())
+    return _WORD.findall(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()))
 
 
 def learn_vocabulary(texts: Sequence[str]) -> tuple[str, ...]:
