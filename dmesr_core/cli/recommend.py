@@ -31,6 +31,10 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--k", type=int, default=10, metavar="N", help="items per user (default: %(default)s)")
     parser.add_argument("--include-seen", action="store_true", help="items of the history, too (default: others only)")
     parser.add_argument(
+        "--views", action="store_true", help="where each recommendation comes from: the share of each softmax of a "
+        "mixture of views, such as that of the picture (default: not said)",
+    )  # fmt: skip
+    parser.add_argument(
         "--on-unknown", default="skip", choices=("skip", "error"), help="ids that the model does not know: skip and "
         "count them, or error (default: %(default)s)",
     )  # fmt: skip
@@ -66,7 +70,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.new_items:
         steps.add_new_items(model, read_catalogue(options.new_items), settings, options.new_items)
     progress("recommending")
-    table = model.recommend(histories, options.k, not options.include_seen, options.on_unknown)
+    table = model.recommend(histories, options.k, not options.include_seen, options.on_unknown, options.views)
     if options.history is not None:
         table = table.drop(columns="user")
         if table.empty:
@@ -75,8 +79,10 @@ def _run(options: argparse.Namespace) -> None:
         write_table(table, options.out)
         say(f"{len(table):,} recommendations: {options.out}")
         return
-    texts = table.assign(score=table["score"].map("{:.3f}".format)).astype(str)
-    say(as_text(list(texts.columns), texts.to_numpy().tolist(), right=("score",)))
+    shares = model.softmax_names() if options.views else ()
+    texts = table.assign(score=table["score"].map("{:.3f}".format))
+    texts = texts.assign(**{name: texts[name].map("{:.0%}".format) for name in shares}).astype(str)
+    say(as_text(list(texts.columns), texts.to_numpy().tolist(), right=("score", *shares)))
 
 
 def read_histories(file: str) -> Interactions:

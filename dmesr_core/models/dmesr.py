@@ -118,6 +118,9 @@ class DMESR(Recommender):
         model.item_names, model.made_by = split.item_names, features.made_by
         return model
 
+    def softmax_names(self) -> tuple[str, ...]:
+        return ("whole item", *self.settings.views) if self.settings.softmaxes > 1 else ()
+
     def append_items(self, features: Features) -> None:
         self.encoder.append(features)
         if self.words is not None:

@@ -6,6 +6,9 @@ with its weights, so items that come later are transformed exactly as the first 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -27,6 +30,20 @@ class ItemInput(nn.Module):
 
     def _remember(self, *given: Tensor) -> None:
         self.source = digest(*(tensor.numpy() for tensor in given))
+
+
+@contextmanager
+def all_or_nothing(model: nn.Module) -> Iterator[None]:
+    """Where rows fit one input of a model, and the next raises, the model is left with the rows it had."""
+    inputs = [module for module in model.modules() if isinstance(module, ItemInput)]
+    before = [dict(module.named_buffers()) for module in inputs]
+    try:
+        yield
+    except Exception:
+        for module, buffers in zip(inputs, before, strict=True):
+            for name, buffer in buffers.items():
+                setattr(module, name, buffer)
+        raise
 
 
 class StandardisedVectors(ItemInput):

@@ -20,7 +20,7 @@ from dmesr_core.data.sequences import Split, check_split
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.features.item_features import Features
 from dmesr_core.models.backbones import Backbone
-from dmesr_core.models.item_inputs import ItemInput
+from dmesr_core.models.item_inputs import all_or_nothing
 from dmesr_core.models.mixture import mixture_scores
 from dmesr_core.models.recommending import Histories, RememberedTable, recommend
 from dmesr_core.models.saving import KINDS, load_model, save_model
@@ -173,7 +173,7 @@ class Recommender(nn.Module):
     # ---- use
 
     def recommend(
-        self, histories: Histories, k: int = 10, exclude_seen: bool = True, unknown: str = "skip"
+        self, histories: Histories, k: int = 10, exclude_seen: bool = True, unknown: str = "skip", views: bool = False
     ) -> pd.DataFrame:
         """The `k` best next items for each history: ids in, ids and titles out. Users need not be known.
 
@@ -184,6 +184,8 @@ class Recommender(nn.Module):
             exclude_seen: leave out the items of the history.
             unknown: what becomes of ids that the model does not know: "skip" (they are left out of the history, and
                 counted) or "error".
+            views: say where each recommendation of a mixture comes from: a column per softmax (`softmax_names`) with
+                its share in the item's chance, from 0 to 1.
 
         Returns:
             A table with the columns user, item (id), title and score (a logit: higher is better, comparable within
@@ -191,7 +193,7 @@ class Recommender(nn.Module):
             rows, because nothing is left of their history); both are also logged if there are any.
 
         Raises:
-            SettingsError: `k` or `unknown` out of range.
+            SettingsError: `k` or `unknown` out of range, or `views` of a model with one softmax.
             DataError: an unknown id with "error", or histories of another form.
 
         Example:
@@ -202,13 +204,18 @@ class Recommender(nn.Module):
             >>> table.user.to_list(), table.attrs["unknown_ids"]
             (['ann', 'bob'], 1)
         """
-        return recommend(self, self._table, histories, k, exclude_seen, unknown)
+        return recommend(self, self._table, histories, k, exclude_seen, unknown, views)
 
     def recommendable(self) -> np.ndarray:
         """(N+1,) bool: the items that can be recommended, because something is known about them."""
         some = torch.ones(self.n_items + 1, dtype=torch.bool)
         some[0] = False
         return some.numpy()
+
+    def softmax_names(self) -> tuple[str, ...]:
+        """What the softmaxes of a mixture see, in order; () for one softmax."""
+        k = self.backbone.softmaxes
+        return () if k == 1 else ("whole item", *(f"view {number}" for number in range(1, k)))
 
     def names(self) -> ItemNames:
         """Ids and titles; numbers as ids where the model was built without a catalogue."""
@@ -261,15 +268,8 @@ class Recommender(nn.Module):
         features = features.matching(new)
         features.check_finite()
         names = self.names() + new
-        inputs = [module for module in self.modules() if isinstance(module, ItemInput)]
-        before = [dict(module.named_buffers()) for module in inputs]
-        try:
+        with all_or_nothing(self):
             self.append_items(features)
-        except Exception:  # one part of the features fitted, another did not: add none
-            for module, buffers in zip(inputs, before, strict=True):
-                for name, buffer in buffers.items():
-                    setattr(module, name, buffer)
-            raise
         self.grow(len(new))
         self.item_names = names
 

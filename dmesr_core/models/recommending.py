@@ -19,6 +19,7 @@ from dmesr_core.data.item_names import ItemNames
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.models.scorers import ScoringModel, evaluated_table, model_scorer
 from dmesr_core.models.scoring import best_items
+from dmesr_core.models.view_shares import MixtureModel, view_shares
 
 # A list of ids, a list of such lists, user -> list of ids, or a log.
 Histories = Sequence[Any] | Mapping[Any, Sequence[Any]] | Interactions
@@ -28,7 +29,7 @@ _WANTED = (
 _log = logging.getLogger(__name__)
 
 
-class RecommendingModel(ScoringModel, Protocol):
+class RecommendingModel(MixtureModel, Protocol):
     """What is needed of a recommender (`recommender.Recommender` has it)."""
 
     @property
@@ -37,6 +38,9 @@ class RecommendingModel(ScoringModel, Protocol):
 
     def names(self) -> ItemNames:
         """Ids and titles."""
+
+    def softmax_names(self) -> tuple[str, ...]:
+        """Of a mixture; () for one softmax."""
 
     def recommendable(self) -> np.ndarray:
         """(N+1,) bool"""
@@ -69,13 +73,16 @@ def _checksum(weight: Tensor) -> int:
 
 
 def recommend(
-    model: RecommendingModel, table: RememberedTable, histories: Histories, k: int, exclude_seen: bool, unknown: str
-) -> pd.DataFrame:
+    model: RecommendingModel, table: RememberedTable, histories: Histories, k: int, exclude_seen: bool, unknown: str,
+    views: bool,
+) -> pd.DataFrame:  # fmt: skip
     """See `Recommender.recommend`."""
     if unknown not in ("skip", "error"):
         raise SettingsError(f"unknown must be 'skip' or 'error', got {unknown!r}")
     if not isinstance(exclude_seen, bool | np.bool_):
         raise SettingsError(f"exclude_seen must be True or False, got {exclude_seen!r}")
+    if views and not model.softmax_names():
+        raise SettingsError(f"{type(model).__name__} has one softmax: views can be told apart in a mixture only")
     names, n_items = model.names(), model.n_items
     if isinstance(k, int) and not isinstance(k, bool):
         k = min(k, n_items) if k > 0 else k  # whoever asks for ten of a catalogue of six gets six
@@ -89,9 +96,8 @@ def recommend(
     report = {"unknown_ids": skipped, "without_history": len(read) - len(asked)}
     _say(report, histories, names)
     scorer = model_scorer(model, n_items, table=table.of(model))
-    items, scores = best_items(
-        scorer, [read[row] for row in asked], k, n_items, exclude_seen, candidates=model.recommendable()
-    )
+    answered = [read[row] for row in asked]
+    items, scores = best_items(scorer, answered, k, n_items, exclude_seen, candidates=model.recommendable())
     row, column = np.nonzero(items)
     found = items[row, column] - 1
     ids, titles = (np.array(values, dtype=object)[found] for values in (names.ids, names.titles))
@@ -99,6 +105,9 @@ def recommend(
         {"user": pd.Series([users[asked[r]] for r in row], dtype=object).infer_objects(), "item": ids, "title": titles,
          "score": scores[row, column]}
     )  # fmt: skip
+    if views:
+        shares = view_shares(model, answered, items, table.of(model))[row, column]  # (rows, K)
+        out = out.assign(**dict(zip(model.softmax_names(), shares.T, strict=True)))
     out.attrs.update(report)
     return out
 

@@ -92,7 +92,7 @@ def model_scorer(
         raise DataError(
             f"the item table of {name!r} has {len(items_table)} rows, wanted {n_items + 1} (items and padding)"
         )
-    evaluation_mode = _EvaluationMode(module)
+    evaluation_mode = EvaluationMode(module)
 
     def score(histories: list[np.ndarray], case_indices: np.ndarray) -> Tensor:
         if 0 in (lengths := [len(history) for history in histories]):
@@ -108,7 +108,7 @@ def model_scorer(
 
 def evaluated_table(model: ScoringModel) -> Tensor:
     """The item table (N + 1, D) of a model in evaluation mode, without gradient."""
-    with _EvaluationMode(cast(torch.nn.Module, model)), torch.no_grad():
+    with EvaluationMode(cast(torch.nn.Module, model)), torch.no_grad():
         return model.item_table()
 
 
@@ -130,7 +130,7 @@ def scorer_name(scorer: object) -> str:
     return getattr(scorer, "name", None) or getattr(scorer, "__name__", None) or type(scorer).__name__
 
 
-class _EvaluationMode:
+class EvaluationMode:
     """Puts a model into evaluation mode while any thread is inside; afterwards restores the mode of each module."""
 
     def __init__(self, model: torch.nn.Module):

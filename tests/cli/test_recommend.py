@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import re
 
 import pytest
+from helpers.small_models import trained
 
 from dmesr_core import cli
 from dmesr_core.cli.recommend import read_histories
@@ -31,6 +33,19 @@ def test_a_strangers_history_gets_titles(model, shop, ids, capsys):
     assert not {ids[2], ids[5]} & {line.split()[0] for line in lines}
     assert cli.main(["recommend", str(model), "--history", ids[2], "--k", "36", "--include-seen"]) == 0
     assert ids[2] in capsys.readouterr().out
+
+
+def test_a_mixture_says_which_view_each_recommendation_comes_from(model, tmp_path, capsys):
+    mixture = trained("mixture")
+    mixture.save(tmp_path / "mixture")
+    line = ["--history", ",".join(mixture.names().ids[:2]), "--k", "2", "--views"]
+    assert cli.main(["recommend", str(tmp_path / "mixture"), *line]) == 0
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.split() == ["item", "title", "score", "whole", "item", "picture", "text"] and len(lines) == 2
+    for found in lines:
+        assert sum(int(share) for share in re.findall(r"(\d+)%", found)) == pytest.approx(100, abs=1)
+    assert cli.main(["recommend", str(model), *line]) == 1
+    assert "one softmax" in capsys.readouterr().err
 
 
 def test_users_of_a_file_keep_their_ids_and_the_order_of_time(model, ids, tmp_path, capsys):

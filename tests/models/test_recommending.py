@@ -15,6 +15,7 @@ from dmesr_core.data.interactions import Interactions
 from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.evaluation.ranking import top_k
 from dmesr_core.models.recommender import Recommender
+from dmesr_core.models.view_shares import view_shares
 
 HISTORY = ["item-ab", "item-ad", "item-aa"]
 
@@ -35,6 +36,21 @@ def test_recommendations_are_the_best_items_of_the_model(kind):
     np.testing.assert_array_equal(found["score"], scores.flatten())
     assert found["user"].tolist() == [0] * 4 + [1] * 4
     assert found["title"].tolist() == [f"Title of {id}" for id in found["item"]]
+
+
+@pytest.mark.parametrize(("kind", "names"), [("mixture", ("picture", "text")), ("words_mixture", ("view 1", "view 2"))])
+def test_a_mixture_says_where_each_recommendation_comes_from(kind, names):
+    model = trained(kind)
+    plain, found = (model.recommend([HISTORY, ["item-ac"]], k=4, views=views) for views in (False, True))
+    assert list(found.columns) == ["user", "item", "title", "score", "whole item", *names]
+    pd.testing.assert_frame_equal(found[list(plain.columns)], plain)
+    shares = found[["whole item", *names]].to_numpy()
+    numbers = model.names().numbers(found["item"].tolist()).reshape(2, 4)
+    want = view_shares(model, [np.array([2, 4, 1]), np.array([3])], numbers)
+    np.testing.assert_allclose(shares, want.reshape(8, 3), atol=1e-12)
+    assert model.recommend([["nothing"]], views=True).empty
+    with pytest.raises(SettingsError, match="one softmax"):
+        trained("dmesr").recommend(HISTORY, views=True)
 
 
 def test_every_form_of_history():
