@@ -23,7 +23,7 @@ from dmesr_core.data.sequences import Split
 from dmesr_core.evaluation.ranking import rank_cases, top_k
 from dmesr_core.models.backbones import BackboneSettings
 from dmesr_core.models.dmesr import DMESR
-from dmesr_core.models.dmesr_settings import DMESRSettings
+from dmesr_core.models.dmesr_settings import PLAIN, DMESRSettings
 from dmesr_core.models.id_recommender import IDRecommender
 from dmesr_core.models.recommender import Recommender, known_items
 from dmesr_core.models.scorers import Scorer, model_scorer
@@ -84,7 +84,7 @@ def models(split: Split, layers: int, given: SimpleNamespace, **changes) -> dict
     """DMESR and ID-only SASRec with the same backbone."""
     backbone, known = BackboneSettings(layers=layers), known_items(split)
     return {
-        "dmesr": DMESR(DMESRSettings(backbone=backbone, **changes), given, known),
+        "dmesr": DMESR(DMESRSettings(**(PLAIN | {"backbone": backbone} | changes)), given, known),
         "id_only": IDRecommender(backbone, known),
     }
 

@@ -32,16 +32,24 @@ _ABLATED = COMPARED | _rows(
     "fact_oracle", "no_fusion", "no_alignment", "picture_only", "text_only", "no_id", "injection_concat",
     "injection_two_towers",
 )  # fmt: skip
-# What learned words and a mixture of views bring, beside opponents with the same (dropout chosen on validation cases).
-_VIEWS = _rows(
+# What learned words and a mixture of views bring, beside opponents with the same. Opponents that have ID vectors beside
+# something else are tried with three kinds of these, some with two dropouts: seed 0 says which are trained again.
+_LOUD_ID = _rows(
     "popularity", "id_unit", "id_mixture", "llm_emb", "words", "words_mixture", "fact_oracle", "fact_mixture", "dmesr",
-    "dmesr_views",
+    "views_loud_id",
+)  # fmt: skip
+_TRIED = _rows(
+    "words_quiet", "words_no_id", "words_mixture_quiet", "words_mixture_no_id", "words_both_mixture",
+    "words_both_mixture_no_id",
+)  # fmt: skip
+_TRIED_ONCE = _rows(
+    "raw_mixture_quiet", "fact_oracle_quiet", "fact_oracle_no_id", "fact_mixture_quiet", "fact_mixture_no_id"
+)
+_VIEWS = _rows(
+    "dmesr_views", "views_no_words", "views_one_softmax", "views_text_only", "views_no_alignment", "views_no_fusion",
+    "views_no_id",
 )  # fmt: skip
 _DROPOUT, _WHOLE_AND_SPARSE = {"dropout": 0.4}, (Data("bazaar"), Data("bazaar-sparse"))
-_VIEWS_PARTS = _rows(
-    "words_unit", "raw_mixture", "views_one_softmax", "views_no_words", "views_no_fusion", "views_no_alignment",
-    "views_text_only", "views_no_id",
-)  # fmt: skip
 # Some of these do not improve in their first epochs: none is stopped early.
 _LOSSES: tuple[dict[str, Any], ...] = (
     {"loss": "ce"},
@@ -128,11 +136,15 @@ _ALL = (
         "views",
         "words that learn and a mixture of views, taken apart (SASRec), and with GRU4Rec",
         (
-            Block(_WHOLE_AND_SPARSE, _VIEWS, sizes=_DROPOUT, seeds=3),
-            Block((Data("bazaar"),), _VIEWS_PARTS, sizes=_DROPOUT, seeds=3),
+            Block(_WHOLE_AND_SPARSE, _LOUD_ID, sizes=_DROPOUT, seeds=3),
+            Block((Data("bazaar"),), _rows("words_unit", "raw_mixture", "views_no_id"), sizes=_DROPOUT, seeds=3),
+            Block(_WHOLE_AND_SPARSE, _VIEWS, seeds=3),
+            Block(_WHOLE_AND_SPARSE, _TRIED | _TRIED_ONCE, seeds=1),
+            Block(_WHOLE_AND_SPARSE, _TRIED, sizes=_DROPOUT, seeds=1),
             Block(
-                _WHOLE_AND_SPARSE, _rows("id_unit", "words_mixture", "dmesr_views"), ("gru4rec",), ({},), _DROPOUT, 3
+                _WHOLE_AND_SPARSE, _rows("id_unit", "words_mixture", "views_loud_id"), ("gru4rec",), ({},), _DROPOUT, 3
             ),
+            Block(_WHOLE_AND_SPARSE, _rows("dmesr_views"), ("gru4rec",), seeds=3),
         ),
     ),
     Grid(

@@ -18,7 +18,7 @@ from dmesr_core.models.backbones import BackboneSettings
 from dmesr_core.models.bag_of_words import BagOfWords
 from dmesr_core.models.baselines import LLMESR, LLMEmb
 from dmesr_core.models.dmesr import DMESR
-from dmesr_core.models.dmesr_settings import DMESRSettings
+from dmesr_core.models.dmesr_settings import PLAIN, DMESRSettings
 from dmesr_core.models.feature_recommender import FeatureRecommender
 from dmesr_core.models.id_recommender import IDRecommender
 from dmesr_core.models.recommender import Recommender, known_items, seeded
@@ -29,9 +29,14 @@ class Variant:
     """A kind of model and its settings: one row of a comparison."""
 
     kind: str  # one of `KINDS`, or "popularity", which needs no training
-    changes: dict[str, Any] = field(default_factory=dict)  # of `DMESRSettings` (kind dmesr) or keyword arguments
+    changes: dict[str, Any] = field(default_factory=dict)  # of `DMESRSettings(**PLAIN)`, or keyword arguments
 
 
+_NO_ID: dict[str, Any] = {"id_embedding": False}
+_QUIET: dict[str, Any] = {"id_dropout": 0.9, "id_share": 0.1}  # ID vectors that say little
+_MIXED: dict[str, Any] = {"words": True, "injection": "mixture"}
+_VIEWS = _MIXED | _QUIET  # the defaults of `DMESRSettings`
+_BOTH: dict[str, Any] = {"softmaxes": 3, "views": ("picture", "text")}
 # The variants of the book. Ablations differ from what they are compared with in one setting only.
 VARIANTS: dict[str, Variant] = {
     "popularity": Variant("popularity"),
@@ -40,13 +45,24 @@ VARIANTS: dict[str, Variant] = {
     "id_mixture": Variant("id", {"softmaxes": 3}),
     "raw": Variant("raw"),
     "raw_mixture": Variant("raw", {"mixture": True}),
+    "raw_mixture_quiet": Variant("raw", {"mixture": True} | _QUIET),
     "words": Variant("words"),
     "words_unit": Variant("words", {"unit": True}),
+    "words_quiet": Variant("words", _QUIET),
+    "words_no_id": Variant("words", _NO_ID),
     "words_mixture": Variant("words", {"softmaxes": 3}),
+    "words_mixture_quiet": Variant("words", {"softmaxes": 3} | _QUIET),
+    "words_mixture_no_id": Variant("words", {"softmaxes": 3} | _NO_ID),
+    "words_both_mixture": Variant("words", _BOTH | _QUIET),
+    "words_both_mixture_no_id": Variant("words", _BOTH | _NO_ID),
     "llm_esr": Variant("llm_esr"),
     "llm_emb": Variant("llm_emb"),
     "fact_oracle": Variant("facts"),
+    "fact_oracle_quiet": Variant("facts", _QUIET),
+    "fact_oracle_no_id": Variant("facts", _NO_ID),
     "fact_mixture": Variant("facts", {"mixture": True}),
+    "fact_mixture_quiet": Variant("facts", {"mixture": True} | _QUIET),
+    "fact_mixture_no_id": Variant("facts", {"mixture": True} | _NO_ID),
     "dmesr": Variant("dmesr"),
     "dmesr_unit": Variant("dmesr", {"unit": True}),
     "no_fusion": Variant("dmesr", {"fusion": False}),
@@ -56,13 +72,14 @@ VARIANTS: dict[str, Variant] = {
     "no_id": Variant("dmesr", {"id_embedding": False}),
     "injection_concat": Variant("dmesr", {"injection": "concat"}),
     "injection_two_towers": Variant("dmesr", {"injection": "two_towers"}),
-    "dmesr_views": Variant("dmesr", {"words": True, "injection": "mixture"}),
-    "views_one_softmax": Variant("dmesr", {"words": True}),
-    "views_no_words": Variant("dmesr", {"injection": "mixture"}),
-    "views_no_fusion": Variant("dmesr", {"words": True, "injection": "mixture", "fusion": False}),
-    "views_no_alignment": Variant("dmesr", {"words": True, "injection": "mixture", "align": False}),
-    "views_text_only": Variant("dmesr", {"words": True, "injection": "mixture", "views": ("text",)}),
-    "views_no_id": Variant("dmesr", {"words": True, "injection": "mixture", "id_embedding": False}),
+    "dmesr_views": Variant("dmesr", _VIEWS),
+    "views_loud_id": Variant("dmesr", _MIXED),
+    "views_no_id": Variant("dmesr", _MIXED | _NO_ID),
+    "views_one_softmax": Variant("dmesr", {"words": True} | _QUIET),
+    "views_no_words": Variant("dmesr", {"injection": "mixture"} | _QUIET),
+    "views_no_fusion": Variant("dmesr", _VIEWS | {"fusion": False}),
+    "views_no_alignment": Variant("dmesr", _VIEWS | {"align": False}),
+    "views_text_only": Variant("dmesr", _VIEWS | {"views": ("text",)}),
 }
 
 
@@ -97,7 +114,7 @@ def _words(material: Material, backbone: BackboneSettings, seed: int, changes: d
 
 
 def _dmesr(material: Material, backbone: BackboneSettings, seed: int, changes: dict[str, Any]) -> Recommender:
-    settings = DMESRSettings(**({"backbone": backbone} | changes))
+    settings = DMESRSettings(**({"backbone": backbone} | PLAIN | changes))
     return DMESR.build(_features(material), material.split, settings, seed=seed)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,16 +27,25 @@ LABELS = {  # in the order of figures and tables
     "id_unit": "ID only, of one length",
     "id_mixture": "ID only, mixed",
     "llm_emb": "LLMEmb-like",
-    "words": "words + ID",
+    "words": "words",
     "words_unit": "words + ID, of one length",
-    "words_mixture": "words + ID, mixed",
+    "words_mixture": "words, mixed",
+    "words_both_mixture": "words of text and picture, mixed",
     "raw_mixture": "raw vectors, mixed",
     "dmesr": "DMESR, as in chapter 6",
     OURS: "DMESR, words and mixture",
     "fact_oracle": "fact oracle",
     "fact_mixture": "fact oracle, mixed",
 }
-PARTS = ("learned words", "mixture", "picture view", "alignment", "attention to the text", "ID vector")
+# Opponents that are trained with and without ID vectors: the better one by validation stands for both.
+WITHOUT_ID = {
+    "words_no_id": "words",
+    "words_mixture_no_id": "words_mixture",
+    "raw_mixture_no_id": "raw_mixture",
+    "fact_oracle_no_id": "fact_oracle",
+    "fact_mixture_no_id": "fact_mixture",
+}
+PARTS = ("learned words", "mixture", "picture view", "alignment", "attention to the text", "no ID vector")
 ABLATION: dict[str, tuple[str, tuple[str, ...]]] = {  # variant -> label, the parts that it lacks
     OURS: ("DMESR, words and mixture", ()),
     "views_no_words": ("no learned words", ("learned words",)),
@@ -44,8 +53,8 @@ ABLATION: dict[str, tuple[str, tuple[str, ...]]] = {  # variant -> label, the pa
     "views_text_only": ("text view only", ("picture view", "alignment")),
     "views_no_alignment": ("no alignment", ("alignment",)),
     "views_no_fusion": ("no attention to the text", ("attention to the text",)),
-    "views_no_id": ("no ID vector", ("ID vector",)),
-    "dmesr": ("DMESR, as in chapter 6", ("learned words", "mixture")),
+    "views_with_id": ("with an ID vector", ("no ID vector",)),
+    "dmesr": ("DMESR, as in chapter 6", ("learned words", "mixture", "no ID vector")),
 }
 
 
@@ -59,19 +68,19 @@ def records_for(
 ) -> list[RunRecord]:
     """The stored records for the book's own data; else trained now, with one seed, on leave-one-out.
 
-    Of stored variants that the chapters before have with another dropout, the better one by validation is taken.
+    Of opponents with several settings the best one by validation is taken, on each data set by itself.
 
     Args:
         dataset, features: called only where trainings are needed.
     """
     if data == "bazaar":
         records = sweep.load_or_run("views", profile=profile.name)
-        return records if profile.name == "smoke" else best_dropouts([*records, *earlier_records(records)])
+        return best_settings(records if profile.name == "smoke" else [*records, *earlier_records(records)])
     grid = grids.get("views")
     grid = grids.only_on(grid, "bazaar")  # one's own data takes its place
     budget = own_data.scaled_epochs(grid, profile.max_epochs)
     work = own_data.jobs_on(grid, dataset().interactions.leave_one_out(), features(), data, budget)
-    return own_data.train(work, files.cache_dir() / "experiments")
+    return best_settings(own_data.train(work, files.cache_dir() / "experiments"))
 
 
 def earlier_records(records: Iterable[RunRecord]) -> list[RunRecord]:
@@ -90,22 +99,27 @@ def _at(record: RunRecord) -> tuple:
     return record.data, record.split, record.get("backbone"), *variant, record.seed
 
 
-def best_dropouts(records: Iterable[RunRecord]) -> list[RunRecord]:
-    """Of each variant the trainings with the dropout that has the best mean validation score over the seeds of both."""
+def best_settings(records: Iterable[RunRecord]) -> list[RunRecord]:
+    """Of each model the trainings with those settings (dropout, ID vectors) that do best in validation.
+
+    The mean is over the seeds that all of its settings have. What is chosen gets the name in `WITHOUT_ID`. Ours has
+    one setting for all data, so there is nothing to choose.
+    """
     records = list(records)
-    cells: dict[tuple, dict[float, dict[int, RunRecord]]] = {}
+    cells: dict[tuple, dict[tuple, dict[int, RunRecord]]] = {}
     for r in records:
         if r.report:
-            by_dropout = cells.setdefault((r.data, r.get("backbone"), r.get("variant")), {})
-            by_dropout.setdefault(r.backbone["dropout"], {})[r.seed] = r
+            name = r.get("variant")
+            at = r.data, r.get("backbone"), WITHOUT_ID.get(name, name)
+            cells.setdefault(at, {}).setdefault((name, r.backbone["dropout"]), {})[r.seed] = r
     best = [r for r in records if not r.report]
-    for by_dropout in cells.values():
-        seeds = set.intersection(*(set(some) for some in by_dropout.values()))
+    for (_, _, name), settings in cells.items():
+        seeds = set.intersection(*(set(some) for some in settings.values()))
         score = {
-            dropout: np.mean([max(some[seed].report["valid"]) for seed in seeds])
-            for dropout, some in by_dropout.items()
+            setting: np.mean([max(some[seed].report["valid"]) for seed in seeds]) for setting, some in settings.items()
         }
-        best += by_dropout[max(score, key=lambda dropout: score[dropout])].values()
+        chosen = settings[max(score, key=lambda setting: score[setting])].values()
+        best += [replace(r, variant=r.variant | {"name": name}) for r in chosen]
     return best
 
 
@@ -136,7 +150,7 @@ class ViewStudy:
 
     @property
     def home(self) -> str:
-        """The data set on which parts are taken away."""
+        """The first data set."""
         return self.data[0]
 
     def of_data(self, data: str, backbone: str = "sasrec") -> dict[str, Result]:
@@ -154,9 +168,9 @@ class ViewStudy:
         }
         return simultaneous(pairs, METRIC, n, seed)
 
-    def losses(self, n: int, seed: int) -> dict[str, Paired]:
-        """Each variant of the ablation minus ours, on the home data with SASRec; all intervals hold at once."""
-        here = self.of_data(self.home)
+    def losses(self, data: str, n: int, seed: int) -> dict[str, Paired]:
+        """Each variant of the ablation minus ours, with SASRec; all intervals hold at once."""
+        here = self.of_data(data)
         pairs = {variant: (here[variant], here[OURS]) for variant in ABLATION if variant in here and variant != OURS}
         return simultaneous(pairs, METRIC, n, seed)
 
@@ -180,16 +194,22 @@ class ViewStudy:
         ]
         return float(np.median(found)) if found else None
 
-    def dropouts(self, data: str, backbone: str = "sasrec") -> dict[str, float]:
-        """Variant -> the dropout of its trainings."""
+    def settings(self, data: str, backbone: str = "sasrec") -> dict[str, str]:
+        """Variant -> the settings of its trainings that are not the same for all."""
         here = [r for r in self.records if r.report and (r.data, r.get("backbone")) == (data, backbone)]
-        return {record.get("variant"): record.backbone["dropout"] for record in here}
+        return {r.get("variant"): f"{_ids(r)}, dropout {r.backbone['dropout']:g}" for r in here}
 
     @property
     def backbones(self) -> list[str]:
         """With which ours was trained, in the order of the book."""
         have = {backbone for _, backbone, variant in self.results if variant == OURS}
         return [backbone for backbone in BACKBONE_NAMES if backbone in have]
+
+
+def _ids(record: RunRecord) -> str:
+    """Whether a model has ID vectors."""
+    kind, changes = record.variant["kind"], record.variant["changes"]
+    return "no ID" if kind == "llm_emb" or not changes.get("id_embedding", True) else "ID"
 
 
 def by_variant(gains: Mapping[tuple[str, str, str], Paired], data: str, backbone: str = "sasrec") -> dict[str, Paired]:

@@ -1,4 +1,4 @@
-"""A recommender that reads words and nothing else: a learned vector per word, summed, plus the ID vector."""
+"""A recommender that reads words and nothing else: a learned vector per word, summed; plus the ID vector, if wanted."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ class BagOfWords(Recommender):
         softmaxes: more than 1: a mixture of so many, see `MixtureOfViews`; the first sees words and ID, the others
             the words alone.
         id_dropout: probability that a step drops an item's ID vector.
+        id_share: what counts of an ID vector outside of training, see `ItemID`.
+        id_embedding: False: words alone, and no vector per item.
         vocabulary: view -> words; None: learned from the features.
     """
 
@@ -39,23 +41,27 @@ class BagOfWords(Recommender):
 
     def __init__(
         self, settings: BackboneSettings, features: Features, known: Tensor, views: Sequence[str] = ("text",),
-        unit: bool = False, softmaxes: int = 1, id_dropout: float = 0.1,
-        vocabulary: dict[str, Sequence[str]] | None = None,
+        unit: bool = False, softmaxes: int = 1, id_dropout: float = 0.1, id_share: float = 1.0,
+        id_embedding: bool = True, vocabulary: dict[str, Sequence[str]] | None = None,
     ):  # fmt: skip
         check_settings(settings, BackboneSettings)
-        if not isinstance(unit, bool) or (unit and softmaxes != 1):
-            raise SettingsError(f"unit must be True or False, and True needs one softmax; got {unit!r}, {softmaxes!r}")
+        for name, value in (("unit", unit), ("id_embedding", id_embedding)):
+            if not isinstance(value, bool):
+                raise SettingsError(f"{name} must be True or False, got {value!r}")
+        if unit and (softmaxes != 1 or not id_embedding):
+            raise SettingsError(f"unit vectors need one softmax and an ID vector; got {softmaxes!r}, {id_embedding!r}")
         super().__init__(mixed(make_backbone(settings), settings.width, softmaxes), settings.max_len, known)
-        self.settings, self.id_dropout, self.views = settings, id_dropout, tuple(views)
+        self.settings, self.views = settings, tuple(views)
+        self.id_options = {"id_dropout": id_dropout, "id_share": id_share, "id_embedding": id_embedding}
         self.words = ItemWords(settings.width, self.views, features, vocabulary)
-        self.item_id = ItemID(settings.width, self.known, id_dropout)
+        self.item_id = ItemID(settings.width, self.known, id_dropout, id_share) if id_embedding else None
         self.words_share = nn.Parameter(torch.ones(())) if unit else None  # their length beside that of the ID
 
     @classmethod
     def build(
         cls, features: Features, split: Split, settings: BackboneSettings | None = None, *,
         views: Sequence[str] = ("text",), unit: bool = False, softmaxes: int = 1, id_dropout: float = 0.1,
-        seed: int = 0,
+        id_share: float = 1.0, id_embedding: bool = True, seed: int = 0,
     ) -> BagOfWords:  # fmt: skip
         """An untrained model for the items of `split`.
 
@@ -65,13 +71,16 @@ class BagOfWords(Recommender):
         features = matched(features, split)
         settings = BackboneSettings() if settings is None else settings
         with seeded(seed):
-            model = cls(settings, features, known_items(split), views, unit, softmaxes, id_dropout)
+            ids = id_dropout, id_share, id_embedding
+            model = cls(settings, features, known_items(split), views, unit, softmaxes, *ids)
         model.item_names, model.made_by = split.item_names, features.made_by
         return model
 
     def encode_items(self, items: Tensor) -> Encoded:
         words = self.words(items).sum(1)  # (n, d)
-        if self.words_share is not None:
+        if self.item_id is None:
+            table = words
+        elif self.words_share is not None:
             own = self.item_id(items, unit=True)
             table = F.normalize(self.words_share * F.normalize(words, dim=1) + own, dim=1)
         else:
@@ -84,12 +93,13 @@ class BagOfWords(Recommender):
 
     def grow(self, n: int) -> None:
         super().grow(n)
-        self.item_id.grow(n)
+        if self.item_id is not None:
+            self.item_id.grow(n)
 
     def config(self) -> dict[str, Any]:
         return {
             "settings": asdict(self.settings), "views": list(self.views), "unit": self.words_share is not None,
-            "softmaxes": self.backbone.softmaxes, "id_dropout": self.id_dropout, "vocabulary": self.words.vocabulary,
+            "softmaxes": self.backbone.softmaxes, "vocabulary": self.words.vocabulary, **self.id_options,
         }  # fmt: skip
 
     @classmethod

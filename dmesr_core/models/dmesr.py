@@ -23,7 +23,7 @@ from dmesr_core.data.sequences import Split
 from dmesr_core.features.item_features import Features
 from dmesr_core.models.alignment import info_nce
 from dmesr_core.models.backbones import BackboneSettings, TwoTowers, make_backbone
-from dmesr_core.models.dmesr_settings import DMESRSettings
+from dmesr_core.models.dmesr_settings import PLAIN, DMESRSettings
 from dmesr_core.models.id_recommender import ItemID
 from dmesr_core.models.item_encoder import ItemEncoder, StaleVectors
 from dmesr_core.models.mixture import mixed
@@ -75,7 +75,7 @@ class DMESR(Recommender):
         self.encoder = ItemEncoder(s, features)
         self.feature_widths = features.coarse_text.shape[1], features.fine.shape[2]  # d_c, d_f
         self.words = ItemWords(width, s.views, features, vocabulary) if s.words else None
-        self.item_id = ItemID(width, self.known, s.id_dropout) if s.id_embedding else None
+        self.item_id = ItemID(width, self.known, s.id_dropout, s.id_share) if s.id_embedding else None
         parts = views + (s.injection == "concat" and s.id_embedding)
         self.projection = nn.Linear(parts * width, width) if s.injection == "concat" else nn.Linear(width, width)
         self.features_share = nn.Parameter(torch.ones(())) if s.unit else None  # their length beside that of the ID
@@ -138,7 +138,7 @@ class DMESR(Recommender):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], known: Tensor) -> Self:
-        settings = dict(config["settings"])
+        settings = PLAIN | config["settings"]  # a folder of before there were words lacks some
         settings["backbone"], settings["views"] = BackboneSettings(**settings["backbone"]), tuple(settings["views"])
         features = Features.empty(*config["feature_widths"])
         return cls(DMESRSettings(**settings), features, known, config.get("vocabulary"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 from dmesr_core.errors import SettingsError
 from dmesr_core.models.backbones import BackboneSettings
@@ -11,6 +12,9 @@ from dmesr_core.setting_types import check_types
 
 VIEWS = ("picture", "text")
 INJECTIONS = ("sum", "mixture", "concat", "two_towers")
+# DMESR with one softmax, without learned words, and with an ID vector that is seldom dropped: chapters 4 to 8 of the
+# book take this apart.
+PLAIN: dict[str, Any] = {"words": False, "injection": "sum", "id_dropout": 0.1, "id_share": 1.0}
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class DMESRSettings:
         injection: how the fused views enter the backbone: "sum", "mixture", "concat" or "two_towers".
         id_embedding: add a learned vector per item.
         id_dropout: probability that a step drops an item's ID vector.
+        id_share: what counts of an ID vector outside of training, see `ItemID`.
         unit: features, ID vector and their sum all have length 1 (injection "sum" only).
         dropout: inside the projection heads.
 
@@ -55,10 +60,11 @@ class DMESRSettings:
     fine_tokens: int = 24
     fine_width: int = 96
     fusion_heads: int = 2
-    words: bool = False
-    injection: str = "sum"
+    words: bool = True
+    injection: str = "mixture"
     id_embedding: bool = True
-    id_dropout: float = 0.1
+    id_dropout: float = 0.9
+    id_share: float = 0.1
     unit: bool = False
     dropout: float = 0.1
 
@@ -85,6 +91,8 @@ class DMESRSettings:
                 raise SettingsError(f"{name} must be at least {least}, got {getattr(self, name)!r}")
         if self.fusion and self.backbone.width % self.fusion_heads:
             raise SettingsError(f"width {self.backbone.width} is not divisible by {self.fusion_heads} fusion heads")
+        if not 0 < self.id_share <= 1:
+            raise SettingsError(f"id_share must be above 0 and at most 1, got {self.id_share!r}")
         for name in ("id_dropout", "dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 0 and below 1, got {getattr(self, name)!r}")

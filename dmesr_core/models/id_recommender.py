@@ -99,24 +99,34 @@ class ItemID(nn.Module):
 
     Without that dropout the ID vectors explain the popular items alone and nothing useful is learned from
     what the items are: exactly what an item without an ID vector, a new one, needs.
+
+    Args:
+        known: (N+1,) bool, see `Recommender`.
+        dropout: probability that a step drops an item's vector.
+        share: what counts of a vector outside of training. Most of what is learned of an item with few purchases is
+            learned by heart.
     """
 
     known: Tensor  # (N+1,) float32
 
-    def __init__(self, width: int, known: Tensor, dropout: float):
+    def __init__(self, width: int, known: Tensor, dropout: float, share: float = 1.0):
         super().__init__()
         if isinstance(dropout, bool) or not isinstance(dropout, int | float) or not 0 <= dropout < 1:
             raise SettingsError(f"id_dropout must be at least 0 and below 1, got {dropout!r}")
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
+            raise SettingsError(f"id_share must be above 0 and at most 1, got {share!r}")
         self.embedding = nn.Embedding(len(known), width, padding_idx=0)
         nn.init.normal_(self.embedding.weight, std=0.2 * width**-0.5)
         self.register_buffer("known", known.float(), persistent=False)
-        self.dropout = dropout
+        self.dropout, self.share = dropout, share
 
     def forward(self, items: Tensor, unit: bool = False) -> Tensor:
         """(n,) -> (n, d); `unit`: of length 1, or 0 where there is none."""
         keep = self.known[items]
         if self.training and self.dropout:
             keep = keep * (torch.rand_like(keep) >= self.dropout)
+        elif not self.training and self.share < 1:
+            keep = keep * self.share
         own = self.embedding(items)
         return (F.normalize(own, dim=1) if unit else own) * keep[:, None]
 

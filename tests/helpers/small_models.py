@@ -16,7 +16,7 @@ from dmesr_core.models.backbones import BackboneSettings
 from dmesr_core.models.bag_of_words import BagOfWords
 from dmesr_core.models.baselines import LLMESR, LLMEmb
 from dmesr_core.models.dmesr import DMESR
-from dmesr_core.models.dmesr_settings import DMESRSettings
+from dmesr_core.models.dmesr_settings import PLAIN, DMESRSettings
 from dmesr_core.models.feature_recommender import FeatureRecommender
 from dmesr_core.models.id_recommender import IDRecommender
 from dmesr_core.models.recommender import Recommender
@@ -26,7 +26,8 @@ from dmesr_core.training.settings import TrainSettings
 N = 15  # items "item-a" ... ; the last one is cold: nobody has bought it
 KINDS = (
     "id", "id_unit", "id_mixture", "raw", "llm_esr", "llm_emb", "words", "words_unit", "words_mixture", "dmesr",
-    "dmesr_unit", "no_fusion", "text_only", "no_id", "concat", "two_towers", "mixture", "with_words",
+    "dmesr_unit", "no_fusion", "text_only", "no_id", "concat", "two_towers", "mixture", "with_words", "views",
+    "words_alone", "raw_alone",
 )  # fmt: skip
 COLOURS = ("red", "blue", "green", "black", "white")
 WITH_FEATURES = tuple(kind for kind in KINDS if not kind.startswith("id"))
@@ -34,6 +35,7 @@ _CHANGES = {
     "dmesr_unit": {"unit": True}, "no_fusion": {"fusion": False}, "text_only": {"views": ("text",)},
     "no_id": {"id_embedding": False}, "concat": {"injection": "concat"}, "two_towers": {"injection": "two_towers"},
     "mixture": {"injection": "mixture", "words": True}, "with_words": {"words": True},
+    "views": {"injection": "mixture", "words": True, "id_embedding": False},
 }  # fmt: skip
 
 
@@ -89,15 +91,18 @@ def build(kind: str, features: Features, split: Split, backbone: str = "sasrec")
     """An untrained model of this kind."""
     settings = BackboneSettings(backbone, width=16, max_len=8, layers=1, heads=2, dropout=0.1)
     kind, _, way = kind.partition("_") if kind.split("_")[0] in ("id", "words") else (kind, "", "")
-    changes = {"unit": {"unit": True}, "mixture": {"softmaxes": 3}}.get(way, {})
+    alone = {"id_embedding": False}
+    changes = {"unit": {"unit": True}, "mixture": {"softmaxes": 3}, "alone": alone}.get(way, {})
     if kind == "id":
         return IDRecommender.build(split, settings, **changes)
     if kind == "words":
         return BagOfWords.build(features, split, settings, views=("text", "picture"), **changes)
+    if kind == "raw_alone":
+        return FeatureRecommender.build(features, split, settings, **alone)
     classes = {"raw": FeatureRecommender, "llm_esr": LLMESR, "llm_emb": LLMEmb}
     if kind in classes:
         return classes[kind].build(features, split, settings)
-    return DMESR.build(features, split, DMESRSettings(settings, **_CHANGES.get(kind, {})))
+    return DMESR.build(features, split, DMESRSettings(settings, **(PLAIN | _CHANGES.get(kind, {}))))
 
 
 def table_by_id(model: Recommender) -> dict[str, torch.Tensor]:

@@ -10,7 +10,7 @@ from dmesr_core.errors import DataError
 from dmesr_core.features.item_features import Features
 from dmesr_core.models.backbones import BACKBONES, BackboneSettings
 from dmesr_core.models.dmesr import DMESR
-from dmesr_core.models.dmesr_settings import VIEWS, DMESRSettings
+from dmesr_core.models.dmesr_settings import PLAIN, VIEWS, DMESRSettings
 from dmesr_core.models.id_recommender import IDRecommender
 from dmesr_core.models.recommender import known_items
 from dmesr_core.training.fit import fit, validation_ndcg
@@ -35,7 +35,7 @@ def features(n=N, seed=0):
 
 def build(known=None, given=None, **changes):
     torch.manual_seed(0)
-    settings = DMESRSettings(**({"backbone": BACKBONE} | changes))
+    settings = DMESRSettings(**({"backbone": BACKBONE} | PLAIN | changes))
     return DMESR(settings, given or features(), torch.ones(N + 1).bool() if known is None else known)
 
 
@@ -220,7 +220,7 @@ def test_an_interrupted_training_that_encodes_in_part_resumes_to_the_same_result
 
     def model():
         torch.manual_seed(0)
-        s = DMESRSettings(backbone=BackboneSettings(width=16, max_len=8), items_per_step=4)
+        s = DMESRSettings(**PLAIN, backbone=BackboneSettings(width=16, max_len=8), items_per_step=4)
         return DMESR(s, material.features, known_items(material.split))
 
     whole = model()
