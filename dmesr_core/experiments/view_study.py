@@ -37,15 +37,22 @@ LABELS = {  # in the order of figures and tables
     "fact_oracle": "fact oracle",
     "fact_mixture": "fact oracle, mixed",
 }
-# Opponents that are trained with and without ID vectors: the better one by validation stands for both.
-WITHOUT_ID = {
+# Other settings of an opponent's ID vectors: the best by validation stands for all, under this name.
+SETTING_OF = {
+    "words_quiet": "words",
     "words_no_id": "words",
+    "words_mixture_quiet": "words_mixture",
     "words_mixture_no_id": "words_mixture",
-    "raw_mixture_no_id": "raw_mixture",
+    "words_both_mixture_no_id": "words_both_mixture",
+    "raw_mixture_quiet": "raw_mixture",
+    "fact_oracle_quiet": "fact_oracle",
     "fact_oracle_no_id": "fact_oracle",
+    "fact_mixture_quiet": "fact_mixture",
     "fact_mixture_no_id": "fact_mixture",
 }
-PARTS = ("learned words", "mixture", "picture view", "alignment", "attention to the text", "no ID vector")
+PARTS = (
+    "learned words", "mixture", "picture view", "alignment", "attention to the text", "ID vector", "ID kept quiet"
+)  # fmt: skip
 ABLATION: dict[str, tuple[str, tuple[str, ...]]] = {  # variant -> label, the parts that it lacks
     OURS: ("DMESR, words and mixture", ()),
     "views_no_words": ("no learned words", ("learned words",)),
@@ -53,8 +60,9 @@ ABLATION: dict[str, tuple[str, tuple[str, ...]]] = {  # variant -> label, the pa
     "views_text_only": ("text view only", ("picture view", "alignment")),
     "views_no_alignment": ("no alignment", ("alignment",)),
     "views_no_fusion": ("no attention to the text", ("attention to the text",)),
-    "views_with_id": ("with an ID vector", ("no ID vector",)),
-    "dmesr": ("DMESR, as in chapter 6", ("learned words", "mixture", "no ID vector")),
+    "views_no_id": ("no ID vector", ("ID vector", "ID kept quiet")),
+    "views_loud_id": ("ID vector as in chapter 6", ("ID kept quiet",)),
+    "dmesr": ("DMESR, as in chapter 6", ("learned words", "mixture", "ID kept quiet")),
 }
 
 
@@ -80,6 +88,8 @@ def records_for(
     grid = grids.only_on(grid, "bazaar")  # one's own data takes its place
     budget = own_data.scaled_epochs(grid, profile.max_epochs)
     work = own_data.jobs_on(grid, dataset().interactions.leave_one_out(), features(), data, budget)
+    once = {job.name: (job, material) for job, material in reversed(work) if job.name not in SETTING_OF}
+    work = [once[name] for name in dict.fromkeys(job.name for job, _ in work) if name in once]
     return best_settings(own_data.train(work, files.cache_dir() / "experiments"))
 
 
@@ -102,7 +112,7 @@ def _at(record: RunRecord) -> tuple:
 def best_settings(records: Iterable[RunRecord]) -> list[RunRecord]:
     """Of each model the trainings with those settings (dropout, ID vectors) that do best in validation.
 
-    The mean is over the seeds that all of its settings have. What is chosen gets the name in `WITHOUT_ID`. Ours has
+    The mean is over the seeds that all of its settings have. What is chosen gets the name in `SETTING_OF`. Ours has
     one setting for all data, so there is nothing to choose.
     """
     records = list(records)
@@ -110,7 +120,7 @@ def best_settings(records: Iterable[RunRecord]) -> list[RunRecord]:
     for r in records:
         if r.report:
             name = r.get("variant")
-            at = r.data, r.get("backbone"), WITHOUT_ID.get(name, name)
+            at = r.data, r.get("backbone"), SETTING_OF.get(name, name)
             cells.setdefault(at, {}).setdefault((name, r.backbone["dropout"]), {})[r.seed] = r
     best = [r for r in records if not r.report]
     for (_, _, name), settings in cells.items():
@@ -207,9 +217,11 @@ class ViewStudy:
 
 
 def _ids(record: RunRecord) -> str:
-    """Whether a model has ID vectors."""
+    """How much ID vectors say in a model."""
     kind, changes = record.variant["kind"], record.variant["changes"]
-    return "no ID" if kind == "llm_emb" or not changes.get("id_embedding", True) else "ID"
+    if kind == "llm_emb" or not changes.get("id_embedding", True):
+        return "no ID"
+    return "quiet ID" if changes.get("id_share", 1) < 1 else "ID"
 
 
 def by_variant(gains: Mapping[tuple[str, str, str], Paired], data: str, backbone: str = "sasrec") -> dict[str, Paired]:

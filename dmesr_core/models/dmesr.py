@@ -49,7 +49,7 @@ class DMESR(Recommender):
         >>> rng, n = np.random.default_rng(0), 4
         >>> picture, text = rng.normal(size=(2, n + 1, 6)).astype("float32")  # (N+1, d_c); row 0 is padding
         >>> fine, mask = rng.normal(size=(n + 1, 3, 8)).astype("float16"), np.ones((n + 1, 3), bool)
-        >>> features = Features(picture, text, fine, mask, [""] * 5, [""] * 5, [[]] * 5, {})
+        >>> features = Features(picture, text, fine, mask, [""] * 5, [""] * 5, [[]] * 5, {}, texts=["a cup"] * 5)
         >>> users = [user for user in "abcdef" for _ in range(4)]
         >>> split = Interactions.from_columns(users, [1, 2, 3, 4] * 6, range(24), n).leave_one_out()
         >>> model = DMESR.build(features, split)
@@ -107,7 +107,7 @@ class DMESR(Recommender):
             >>> rows = n + 1  # row 0 of all features is padding
             >>> coarse, fine = np.random.rand(2, rows, 6), np.random.rand(rows, 3, 8)
             >>> mask, words = np.ones((rows, 3), bool), [""] * rows
-            >>> features = Features(*coarse, fine, mask, words, words, [[]] * rows, {})
+            >>> features = Features(*coarse, fine, mask, words, words, [[]] * rows, {}, texts=words)
             >>> split = Interactions.from_columns("aaabbb", [1, 2, 3] * 2, range(6), n).leave_one_out()
             >>> DMESR.build(features, split, seed=1)
             <DMESR with SASRec: 3 items, ... weights>

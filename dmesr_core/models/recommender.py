@@ -241,7 +241,7 @@ class Recommender(nn.Module):
             >>> def made_up(rows):  # what extract_features makes of rows - 1 items
             ...     coarse, fine = np.random.rand(2, rows, 6), np.random.rand(rows, 3, 8)
             ...     mask, words = np.ones((rows, 3), bool), [""] * rows
-            ...     return Features(*coarse, fine, mask, words, words, [[]] * rows, {})
+            ...     return Features(*coarse, fine, mask, words, words, [[]] * rows, {}, texts=words)
             >>> split = Interactions.from_columns("aaabbb", [1, 2, 3] * 2, range(6), 3).leave_one_out()
             >>> model = DMESR.build(made_up(4), split)
             >>> new = Catalogue(("cup",), ("A blue cup",), ("New.",), (None,))

@@ -11,7 +11,7 @@ from dmesr_core.experiments.grid import jobs
 from dmesr_core.experiments.records import read_records
 from dmesr_core.experiments.sweep import results_file
 from dmesr_core.experiments.variants import VARIANTS
-from dmesr_core.experiments.view_study import ABLATION, LABELS, OURS, ViewStudy, by_variant
+from dmesr_core.experiments.view_study import ABLATION, LABELS, OURS, SETTING_OF, ViewStudy, by_variant
 
 SPARSE = ("bazaar-sparse", "leave-one-out")
 
@@ -32,7 +32,7 @@ def records(**changes):
 
 
 def test_every_variant_of_the_grid_has_a_name():
-    named = LABELS.keys() | ABLATION.keys()
+    named = LABELS.keys() | ABLATION.keys() | SETTING_OF.keys()
     asked = {job.name for some in jobs(grids.get("views")).values() for job in some}
     assert asked == named and named - {"popularity"} <= VARIANTS.keys()
 
@@ -52,7 +52,8 @@ def test_gains_are_ours_minus_the_others_and_losses_the_other_way_round():
     assert set(by_variant(gains, "bazaar-sparse")) == {"id_unit", "words_mixture", "dmesr"}
     assert set(by_variant(gains, "bazaar", "gru4rec")) == {"id_unit"}
     assert all(gain.low > 0 for gain in gains.values())
-    losses = study.losses(n=200, seed=0)
+    assert study.losses("bazaar-sparse", n=200, seed=0).keys() == {"dmesr"}
+    losses = study.losses("bazaar", n=200, seed=0)
     assert set(losses) == {"views_no_words", "dmesr"} and all(loss.high < 0 for loss in losses.values())
 
 
@@ -70,24 +71,39 @@ def test_seeds_that_a_variant_lacks_are_left_out():
     assert study.of_data("bazaar")[OURS].n_seeds == 1 and study.of_data("bazaar-sparse")[OURS].n_seeds == 2
 
 
-def with_dropout(variant, dropout, valid, seed=0):
+def with_settings(variant, dropout, valid, seed=0, **changes):
     report = {"best_epoch": 1, "seconds": 1.0, "valid": [0.0, valid]}
-    return replace(make_record(variant, seed=seed, report=report), backbone={"name": "sasrec", "dropout": dropout})
+    record = make_record(variant, seed=seed, report=report)
+    variant = record.variant | {"kind": "words", "changes": changes}
+    return replace(record, backbone={"name": "sasrec", "dropout": dropout}, variant=variant)
 
 
 def test_of_two_dropouts_the_one_with_the_better_validation_score_is_taken():
     some = [
-        with_dropout("id_unit", d, v, s) for d, v, s in [(0.2, 0.1, 0), (0.4, 0.3, 0), (0.2, 0.5, 1), (0.4, 0.2, 1)]
+        with_settings("id_unit", d, v, s) for d, v, s in [(0.2, 0.1, 0), (0.4, 0.3, 0), (0.2, 0.5, 1), (0.4, 0.2, 1)]
     ]
-    some += [with_dropout("id_unit", 0.2, 0.0, 2)]  # a seed that the other lacks has no say, but stays
-    some += [with_dropout("dmesr", 0.4, 0.1), make_record("popularity")]
-    best = view_study.best_dropouts(some)
+    some += [with_settings("id_unit", 0.2, 0.0, 2)]  # a seed that the other lacks has no say, but stays
+    some += [with_settings("dmesr", 0.4, 0.1), make_record("popularity")]
+    best = view_study.best_settings(some)
     chosen = [(r.get("variant"), r.backbone.get("dropout"), r.seed) for r in best]
     assert chosen == [
         ("popularity", None, 0), ("id_unit", 0.2, 0), ("id_unit", 0.2, 1), ("id_unit", 0.2, 2), ("dmesr", 0.4, 0)
     ]  # fmt: skip
-    study = ViewStudy.of([*best, with_dropout(OURS, 0.4, 0.2)])
-    assert study.dropouts("bazaar") == {"id_unit": 0.2, "dmesr": 0.4, OURS: 0.4}
+    study = ViewStudy.of([*best, with_settings(OURS, 0.4, 0.2)])
+    said = {"id_unit": "ID, dropout 0.2", "dmesr": "ID, dropout 0.4", OURS: "ID, dropout 0.4"}
+    assert study.settings("bazaar") == said
+
+
+def test_of_three_kinds_of_id_vectors_the_best_stands_for_all():
+    quiet, none = {"id_dropout": 0.9, "id_share": 0.1}, {"id_embedding": False}
+    some = [
+        with_settings("words", 0.4, 0.1), with_settings("words_no_id", 0.2, 0.3, **none),
+        with_settings("words_quiet", 0.2, 0.2, **quiet), with_settings(OURS, 0.2, 0.1, **quiet),
+        with_settings("words_no_id", 0.2, 0.0, seed=1, **none),
+    ]  # fmt: skip
+    best = view_study.best_settings(some)
+    assert [(r.get("variant"), r.seed) for r in best] == [("words", 0), ("words", 1), (OURS, 0)]
+    assert ViewStudy.of(best).settings("bazaar") == {"words": "no ID, dropout 0.2", OURS: "quiet ID, dropout 0.2"}
 
 
 def test_earlier_trainings_are_of_the_same_variants():

@@ -62,13 +62,23 @@ def test_softmaxes_out_of_range():
         model(softmaxes=0)
 
 
+def test_without_id_vectors_an_item_is_its_words():
+    bag = model(id_embedding=False, softmaxes=3).eval()
+    words = bag.words(torch.arange(N + 1)).sum(1)
+    torch.testing.assert_close(bag.item_table(), words.repeat(1, 3) * (torch.arange(N + 1) > 0)[:, None])
+
+
 def test_the_seed_decides_the_first_weights():
     one, same, other = (model(seed=seed).item_table() for seed in (1, 1, 2))
     assert torch.equal(one, same) and not torch.equal(one, other)
 
 
 @pytest.mark.parametrize(
-    "changes", [{"unit": "x"}, {"unit": True, "softmaxes": 3}, {"id_dropout": 2.0}, {"views": ("sound",)}]
+    "changes",
+    [
+        {"unit": "x"}, {"unit": True, "softmaxes": 3}, {"unit": True, "id_embedding": False}, {"id_embedding": 1},
+        {"id_dropout": 2.0}, {"id_share": 0.0}, {"id_share": True}, {"views": ("sound",)},
+    ],  # fmt: skip
 )
 def test_settings_that_make_no_sense_are_refused(changes):
     with pytest.raises(SettingsError):

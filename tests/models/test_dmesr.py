@@ -290,6 +290,14 @@ def test_id_dropout_takes_whole_ids_in_training_only():
     assert not (model.eval().item_id(items) == 0).all(1).any()
 
 
+def test_id_share_is_what_counts_of_an_id_outside_of_training():
+    model = build(id_dropout=0.0, id_share=0.25)
+    items = torch.arange(1, N + 1)
+    whole = model.item_id(items)
+    torch.testing.assert_close(model.eval().item_id(items), 0.25 * whole)
+    assert torch.equal(whole, model.item_id.embedding(items))
+
+
 @pytest.mark.parametrize("n", [N - 1, N + 1])
 def test_features_of_other_items_are_refused(n):
     with pytest.raises(DataError, match=f"features of {n} items for a split of {N}"):

@@ -18,6 +18,8 @@ from dmesr_core.models.dmesr_settings import PLAIN, DMESRSettings
         ({"injection": "two_towers", "views": ("text",)}, "needs both views"),
         ({"alpha": -1.0}, "alpha must be 0 or more"),
         ({"items_per_step": 1}, "at least 2 items"),
+        ({"id_share": 0.0}, "id_share must be above 0 and at most 1"),
+        ({"id_share": 1.5}, "id_share must be above 0 and at most 1"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(changes, message):

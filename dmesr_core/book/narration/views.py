@@ -18,9 +18,10 @@ _NAMES = {  # variant -> its name in a sentence
     "id_unit": "ID vectors of one length",
     "id_mixture": "a mixture on ID vectors alone",
     "llm_emb": "the LLMEmb-like model",
-    "words": "the bag of words with ID",
+    "words": "the bag of words",
     "words_unit": "the bag of words with ID, of one length",
-    "words_mixture": "the mixture on words and ID",
+    "words_mixture": "the mixture on words",
+    "words_both_mixture": "the mixture on the words of text and picture",
     "raw_mixture": "the mixture on the MLLM's raw vectors",
     "dmesr": "the DMESR of chapter 6",
     "fact_oracle": "the fact oracle",
@@ -30,12 +31,12 @@ _NAMES = {  # variant -> its name in a sentence
 
 def table(
     results: Mapping[str, Result], gains: Mapping[str, Difference], labels: Mapping[str, str],
-    dropouts: Mapping[str, float],
+    settings: Mapping[str, str],
 ) -> pd.DataFrame:  # fmt: skip
-    """One row per variant: its dropout, NDCG@10 over all cases, and what ours has more."""
+    """One row per variant: its settings, NDCG@10 over all cases, and what ours has more."""
     rows = {
         labels[name]: {
-            "dropout": f"{dropouts[name]:g}" if name in dropouts else "",
+            "settings": settings.get(name, ""),
             "NDCG@10": f"{result.mean()['ndcg@10']:.4f}",
             "ours has more": with_interval(gains[name]) if name in gains else "",
         }

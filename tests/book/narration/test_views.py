@@ -18,16 +18,16 @@ def result(name, *values):
 
 def test_the_table_has_a_difference_where_there_is_one():
     results = {"id_unit": result("id_unit", 0.25, 0.75), "dmesr_views": result("dmesr_views", 1.0, 0.5)}
-    found = views.table(results, {"id_unit": BETTER}, LABELS, {"id_unit": 0.2})
-    assert found.loc["ID only, of one length"].tolist() == ["0.2", "0.5000", "+0.0200 [+0.0100, +0.0300]"]
+    found = views.table(results, {"id_unit": BETTER}, LABELS, {"id_unit": "ID, dropout 0.2"})
+    assert found.loc["ID only, of one length"].tolist() == ["ID, dropout 0.2", "0.5000", "+0.0200 [+0.0100, +0.0300]"]
     assert found.loc["DMESR, words and mixture"].tolist() == ["", "0.7500", ""]
 
 
 def test_whom_it_leads():
     gains = {"id_unit": BETTER, "words_mixture": UNDECIDED, "fact_mixture": WORSE, "words": BETTER}
     assert views.lead(gains) == (
-        "is ahead of ID vectors of one length, the bag of words with ID; "
-        "is not told apart from the mixture on words and ID; is behind the mixture on the true facts"
+        "is ahead of ID vectors of one length, the bag of words; "
+        "is not told apart from the mixture on words; is behind the mixture on the true facts"
     )
     assert views.lead({"id_unit": WORSE}) == "is behind ID vectors of one length"
 
@@ -103,7 +103,7 @@ def test_other_backbones_are_said_one_by_one():
 
 def test_advice_names_who_did_better_first():
     gains = {"words": WORSE, "id_unit": UNDECIDED, "llm_emb": BETTER, "fact_mixture": WORSE}
-    assert views.advice(gains) == "DMESR is not the one to take: the bag of words with ID did better"
+    assert views.advice(gains) == "DMESR is not the one to take: the bag of words did better"
     assert views.advice(gains | {"words": BETTER}).endswith("not shown to be ahead of ID vectors of one length")
     assert views.advice({"words": BETTER, "fact_oracle": WORSE}).startswith("DMESR is worth it")
 
