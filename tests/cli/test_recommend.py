@@ -35,16 +35,17 @@ def test_a_strangers_history_gets_titles(model, shop, ids, capsys):
     assert ids[2] in capsys.readouterr().out
 
 
-def test_a_mixture_says_which_view_each_recommendation_comes_from(model, tmp_path, capsys):
+def test_a_mixture_says_which_view_each_recommendation_comes_from(tmp_path, capsys):
     mixture = trained("mixture")
     mixture.save(tmp_path / "mixture")
+    trained("dmesr").save(tmp_path / "plain")
     line = ["--history", ",".join(mixture.names().ids[:2]), "--k", "2", "--views"]
     assert cli.main(["recommend", str(tmp_path / "mixture"), *line]) == 0
     header, *lines = capsys.readouterr().out.splitlines()
     assert header.split() == ["item", "title", "score", "whole", "item", "picture", "text"] and len(lines) == 2
     for found in lines:
         assert sum(int(share) for share in re.findall(r"(\d+)%", found)) == pytest.approx(100, abs=1)
-    assert cli.main(["recommend", str(model), *line]) == 1
+    assert cli.main(["recommend", str(tmp_path / "plain"), *line]) == 1
     assert "one softmax" in capsys.readouterr().err
 
 

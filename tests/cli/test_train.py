@@ -20,7 +20,8 @@ def test_a_model_is_trained_measured_and_kept(shop, tmp_path, capsys):
     table = pd.read_csv(results, index_col="model")
     assert list(table.index) == ["popularity", "id", "dmesr"] and {"mrr@20", "ndcg@10 gain low"} <= set(table.columns)
     kept = Recommender.load(out)
-    assert (type(kept).__name__, type(kept.backbone).__name__, kept.n_items) == ("DMESR", "GRU4Rec", 36)
+    assert repr(kept).startswith("<DMESR with GRU4Rec: 36 items")
+    assert kept.softmax_names() == ("whole item", "picture", "text")
     assert "dmesr recommend" in said.out  # what to do next, with ids of this shop
     history = said.out.split("--history ")[1].split()[0]
     assert cli.main(["recommend", str(out), "--on-unknown", "error", "--history", history]) == 0
