@@ -102,7 +102,8 @@ def jobs(grid: Grid) -> dict[Data, list[Job]]:
                 train = TrainSettings(**({"epochs": epochs, "seed": seed} | own | changes | last))
                 job = Job(name, variant, BackboneSettings(backbone, **block.sizes), train, grid.name, block.ema_decay)
                 once = found.setdefault(data, [])
-                if variant.kind != "popularity" or all(other.name != name for other in once):
+                again = [other for other in once if other.name == name]  # another block asked for it, too
+                if job not in again and not (variant.kind == "popularity" and again):
                     once.append(job)
     return {data: sorted(some, key=lambda job: (job.train.seed, -_weight(job))) for data, some in found.items()}
 

@@ -145,6 +145,15 @@ _ALL = (
                 _WHOLE_AND_SPARSE, _rows("id_unit", "words_mixture", "views_loud_id"), ("gru4rec",), ({},), _DROPOUT, 3
             ),
             Block(_WHOLE_AND_SPARSE, _rows("dmesr_views"), ("gru4rec",), seeds=3),
+            Block(_WHOLE_AND_SPARSE, _rows("words_mixture_quiet"), ("gru4rec",), ({},), _DROPOUT, 3),
+            # What did best of all that was tried with seed 0, by validation:
+            Block((Data("bazaar"),), _rows("words_both_mixture", "fact_mixture_no_id"), seeds=3),
+            Block(
+                (Data("bazaar-sparse"),), _rows("words_quiet", "raw_mixture_quiet", "fact_mixture_no_id"), seeds=3
+            ),
+            Block(
+                (Data("bazaar-sparse"),), _rows("words_mixture_quiet", "words_both_mixture"), sizes=_DROPOUT, seeds=3
+            ),
         ),
     ),
     Grid(

@@ -43,3 +43,13 @@ def test_settings_that_do_not_exist_are_refused():
 def test_data_that_make_no_sense_are_refused(changes, message):
     with pytest.raises(SettingsError, match=message):
         Data("bazaar", **changes)
+
+
+def test_what_two_blocks_ask_for_is_trained_once():
+    rows = {name: VARIANTS[name] for name in ("popularity", "id_only")}
+    blocks = Block((Data("bazaar"),), rows, seeds=1), Block((Data("bazaar"),), rows, seeds=3)
+    other = Block((Data("bazaar"),), rows, sizes={"dropout": 0.4}, seeds=1)
+    (some,) = jobs(Grid("odd", "", (*blocks, other))).values()
+    asked = sorted((job.name, job.train.seed, job.backbone.dropout) for job in some)
+    assert asked == [("id_only", 0, 0.2), ("id_only", 0, 0.4), ("id_only", 1, 0.2), ("id_only", 2, 0.2),
+                     ("popularity", 0, 0.2)]  # fmt: skip
