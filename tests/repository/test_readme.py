@@ -54,7 +54,7 @@ def test_a_backbone_of_your_own_can_be_trained(monkeypatch):
     material = make_material()
     names = dict(features=material.features, split=material.split)
     exec(compile(OWN_BACKBONE, "README.md", "exec"), names)
-    assert type(names["model"].backbone).__name__ == "Recent"
+    assert repr(names["model"]).startswith("<DMESR with Recent:")
     report = fit.fit(names["model"], material.split, settings.TrainSettings(epochs=4), progress=False)
     assert report.loss[-1] < report.loss[0]
 
