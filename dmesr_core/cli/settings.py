@@ -95,9 +95,9 @@ class Settings:
             except SettingsError as error:
                 raise SettingsError(f"[model]: {error}") from None
         with seeded(self.training.seed):  # checks it
-            self.training.check_backbone(make_backbone(self.backbone).objective, self._softmaxes())
+            self.training.check_backbone(make_backbone(self.backbone).objective, self.softmaxes())
 
-    def _softmaxes(self) -> int:
+    def softmaxes(self) -> int:
         """More than 1: a mixture."""
         if self.kind == "dmesr":
             return self._dmesr().softmaxes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:  # so that the help does not load torch
     from dmesr_core.cli.settings import Settings
     from dmesr_core.data.sequences import Split
     from dmesr_core.evaluation.results import Result
+
+_FEW = 1_000  # training histories, for a model with several softmaxes
 
 
 def add_parser(verbs: Any) -> None:
@@ -62,6 +65,7 @@ def _train(settings: Settings, options: argparse.Namespace) -> None:
 
     from dmesr_core.cli import steps
     from dmesr_core.evaluation.metrics import evaluate
+    from dmesr_core.models.dmesr_settings import PLAIN
     from dmesr_core.models.scorers import popularity
     from dmesr_core.training.fit import fit
 
@@ -85,6 +89,12 @@ def _train(settings: Settings, options: argparse.Namespace) -> None:
     say(f"{data.interactions!r}, {split.name}")
     say(f"trained for {len(report.loss)} epochs in {report.seconds:.0f} s, best epoch {report.best_epoch + 1}\n")
     show_results(results, against, options.results)
+    if settings.kind == "dmesr" and settings.softmaxes() > 1 and len(split.train) < _FEW:
+        plain_form = ", ".join(f"{name} = {json.dumps(value)}" for name, value in PLAIN.items())
+        say(
+            f"{len(split.train):,} histories are few for a mixture of views: compare with the plain DMESR, under "
+            f"[model] of a file for --config: {plain_form}"
+        )
     say(f"\nmodel kept in {options.out}; ask it: dmesr recommend {options.out} --history {_some_history(split)}")
 
 

@@ -22,6 +22,7 @@ def test_a_model_is_trained_measured_and_kept(shop, tmp_path, capsys):
     kept = Recommender.load(out)
     assert repr(kept).startswith("<DMESR with GRU4Rec: 36 items")
     assert kept.softmax_names() == ("whole item", "picture", "text")
+    assert "60 histories are few" in said.out and "words = false, injection = \"sum\"" in said.out.replace(",\n", ", ")
     assert "dmesr recommend" in said.out  # what to do next, with ids of this shop
     history = said.out.split("--history ")[1].split()[0]
     assert cli.main(["recommend", str(out), "--on-unknown", "error", "--history", history]) == 0
@@ -31,7 +32,8 @@ def test_a_model_is_trained_measured_and_kept(shop, tmp_path, capsys):
 def test_other_kinds_and_no_baselines(kind, shop, tmp_path, capsys):
     line = ["train", str(shop), "--out", str(tmp_path / "m"), "--epochs", "1", "--model", kind, "--no-baselines"]
     assert cli.main(line) == 0
-    assert "against" not in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "against" not in said and "are few" not in said
     assert Recommender.load(tmp_path / "m").n_items == 36
 
 

@@ -64,7 +64,8 @@ def test_the_lines_of_the_readme_run(installed, tmp_path):
     assert train.split()[:4] == shown_train.split()[:4] == ["model", "popularity", "IDRecommender", "DMESR"]
     header = ["user", "item", "title", "score"]
     for printed in (ask, shown_ask):
-        assert [line.split() for line in printed.splitlines() if "user" in line.split()] == [header, header]
+        headers = [line.split() for line in printed.splitlines() if "user" in line.split()]
+        assert headers == [[*header, "whole", "item", "picture", "text"], header]
         assert len(printed.splitlines()) <= 9  # three rows, a blank line, three rows at most
 
 
