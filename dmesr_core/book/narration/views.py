@@ -154,7 +154,7 @@ def advice(gains: Mapping[str, Difference]) -> str:
 
 def mixing(changes: Mapping[str, Difference]) -> str:
     """Whether a mixture helps models other than DMESR; `changes`: variant -> mixed minus unmixed."""
-    named = {"words": "words and ID", "fact_oracle": "the true facts", "id_unit": "ID vectors"}
+    named = {"words": "words", "fact_oracle": "the true facts", "id_unit": "ID vectors"}
     said = [f"{named[name]} {choose(change, 'gain', 'lose', 'are not shown to change')} ({with_interval(change)})"
             for name, change in changes.items()]  # fmt: skip
     return "; ".join(said) or "not compared here"

@@ -110,7 +110,7 @@ def test_advice_names_who_did_better_first():
 
 def test_whether_mixing_helps_others():
     said = views.mixing({"words": WORSE, "fact_oracle": BETTER, "id_unit": UNDECIDED})
-    assert said.startswith("words and ID lose (-0.0200") and "; the true facts gain (+0.0200" in said
+    assert said.startswith("words lose (-0.0200") and "; the true facts gain (+0.0200" in said
     assert "ID vectors are not shown to change" in said
     assert views.mixing({}) == "not compared here"
 
