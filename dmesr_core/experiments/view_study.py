@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +14,8 @@ from dmesr_core.evaluation.bootstrap import Paired
 from dmesr_core.evaluation.multiple_comparisons import simultaneous
 from dmesr_core.evaluation.results import Result
 from dmesr_core.experiments import grids, own_data, sweep
+from dmesr_core.experiments.grid import Job
+from dmesr_core.experiments.material import Material
 from dmesr_core.experiments.records import RunRecord, complete, read_records, table
 from dmesr_core.experiments.study import BACKBONE_NAMES
 from dmesr_core.features.item_features import Features
@@ -88,9 +90,16 @@ def records_for(
     grid = grids.only_on(grid, "bazaar")  # one's own data takes its place
     budget = own_data.scaled_epochs(grid, profile.max_epochs)
     work = own_data.jobs_on(grid, dataset().interactions.leave_one_out(), features(), data, budget)
-    once = {job.name: (job, material) for job, material in reversed(work) if job.name not in SETTING_OF}
-    work = [once[name] for name in dict.fromkeys(job.name for job, _ in work) if name in once]
-    return best_settings(own_data.train(work, files.cache_dir() / "experiments"))
+    return best_settings(own_data.train(first_settings(work), files.cache_dir() / "experiments"))
+
+
+def first_settings(work: Sequence[tuple[Job, Material]]) -> list[tuple[Job, Material]]:
+    """Of each variant with each backbone the first training alone: other settings are for choosing between them."""
+    once: dict[tuple[str, str], tuple[Job, Material]] = {}
+    for job, material in work:
+        if job.name not in SETTING_OF:
+            once.setdefault((job.name, job.backbone.name), (job, material))
+    return list(once.values())
 
 
 def earlier_records(records: Iterable[RunRecord]) -> list[RunRecord]:

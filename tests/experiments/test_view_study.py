@@ -7,7 +7,7 @@ from helpers.study_records import N_CASES, make_record, spread
 
 from dmesr_core.errors import DataError
 from dmesr_core.experiments import grids, view_study
-from dmesr_core.experiments.grid import jobs
+from dmesr_core.experiments.grid import Data, jobs
 from dmesr_core.experiments.records import read_records
 from dmesr_core.experiments.sweep import results_file
 from dmesr_core.experiments.variants import VARIANTS
@@ -104,6 +104,13 @@ def test_of_three_kinds_of_id_vectors_the_best_stands_for_all():
     best = view_study.best_settings(some)
     assert [(r.get("variant"), r.seed) for r in best] == [("words", 0), ("words", 1), (OURS, 0)]
     assert ViewStudy.of(best).settings("bazaar") == {"words": "no ID, dropout 0.2", OURS: "quiet ID, dropout 0.2"}
+
+
+def test_on_own_data_each_variant_is_trained_once_with_each_backbone():
+    work = [(job, None) for job in jobs(grids.get("views"))[Data("bazaar")] if job.train.seed == 0]
+    found = [(job.name, job.backbone.name) for job, _ in view_study.first_settings(work)]
+    assert len(set(found)) == len(found) and {(OURS, "sasrec"), (OURS, "gru4rec")} <= set(found)
+    assert {name for name, _ in found} == LABELS.keys() | ABLATION.keys()
 
 
 def test_earlier_trainings_are_of_the_same_variants():
