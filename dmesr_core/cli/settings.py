@@ -95,7 +95,14 @@ class Settings:
             except SettingsError as error:
                 raise SettingsError(f"[model]: {error}") from None
         with seeded(self.training.seed):  # checks it
-            self.training.check_backbone(make_backbone(self.backbone).objective, self.softmaxes())
+            objective, softmaxes = make_backbone(self.backbone).objective, self.softmaxes()
+        self.training.check_backbone(objective)
+        try:
+            self.training.check_backbone(objective, softmaxes)
+        except SettingsError as error:
+            ways = {"dmesr": 'injection = "sum"', "raw": "mixture = false"}
+            one = ways.get(self.kind, "softmaxes = 1")
+            raise SettingsError(f"[training]: {error}; {one} under [model] makes one softmax") from None
 
     def softmaxes(self) -> int:
         """More than 1: a mixture."""

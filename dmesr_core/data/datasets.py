@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import inspect
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dmesr_core import files, profiles
+from dmesr_core.data.bazaar.words import ALWAYS, MENTIONED, NEVER
 from dmesr_core.data.bazaar.world import World, make_world
 from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.data.checks import check_whole
@@ -67,6 +68,8 @@ class DatasetSpec:
     file: str = ""  # the file in that folder that is read; "": the folder itself
     has_catalogue: bool = True
     size: tuple[int, int] | None = None  # items and shoppers of a Bazaar; None: those of the profile
+    world: int = 0  # of a Bazaar: is added to the seed that is asked for
+    mentioned: Mapping[str, float] = field(default_factory=lambda: MENTIONED)  # what texts of a Bazaar say of looks
 
     @property
     def needs_folder(self) -> bool:
@@ -100,6 +103,9 @@ DATASETS = {
     for spec in (
         DatasetSpec("bazaar"),
         DatasetSpec("bazaar-sparse", size=(4_800, 3_000)),
+        *(DatasetSpec(f"bazaar-{world}", world=world) for world in (1, 2, 3)),  # other products, tastes and shoppers
+        DatasetSpec("bazaar-unwritten", mentioned=NEVER),  # how a product looks is in its picture alone
+        DatasetSpec("bazaar-written", mentioned=ALWAYS),  # a picture shows nothing that is not written
         DatasetSpec("movielens", load_movielens, "movielens_posters"),
         DatasetSpec("folder", load_folder),
         DatasetSpec("beauty", load_sequence_file, "sequences", "Beauty.txt", has_catalogue=False),
@@ -233,5 +239,8 @@ def _bazaar(spec: DatasetSpec, profile: str | None, seed: int) -> Dataset:
     """The Bazaar of the entry's size, else that of the profile; pictures are drawn once, into the cache folder."""
     chosen = profiles.get(profile)
     n_items, n_shoppers = spec.size or (chosen.n_items, chosen.n_shoppers)
-    world = make_world(n_items, n_shoppers, seed, files.cache_dir() / "bazaar" / f"{n_items}-items-seed-{seed}")
+    seed += spec.world
+    writing = "" if spec.mentioned == MENTIONED else f"-{spec.name}"
+    folder = files.cache_dir() / "bazaar" / f"{n_items}-items-seed-{seed}{writing}"
+    world = make_world(n_items, n_shoppers, seed, folder, mentioned=spec.mentioned)
     return Dataset(spec.name, world.catalogue, world.interactions, world)

@@ -188,9 +188,10 @@ class Recommender(nn.Module):
                 its share in the item's chance, from 0 to 1.
 
         Returns:
-            A table with the columns user, item (id), title and score (a logit: higher is better, comparable within
-            one user), best first. Its `attrs` hold `unknown_ids` (skipped) and `without_history` (users who get no
-            rows, because nothing is left of their history); both are also logged if there are any.
+            A table with the columns user, item (id), title and score (a logit, in a mixture the log of a chance; higher
+            is better, comparable within one user), best first. Its `attrs` hold `unknown_ids` (skipped) and
+            `without_history` (users who get no rows, because nothing is left of their history); both are also logged
+            if there are any.
 
         Raises:
             SettingsError: `k` or `unknown` out of range, or `views` of a model with one softmax.

@@ -76,6 +76,15 @@ def test_a_file_changes_some_and_flags_win(read):
         ("[features]\nencoder = 3\n", r"\[features\]: encoder must be a string"),
         ("[training]\nseed = -1\n", "seed must be a whole number of 0 or more, got -1"),
         ("[training]\nitem_dropout = 0.1\n[backbone]\nname = 'bert4rec'\n", "item_dropout must be 0 but for a causal"),
+        ("[training]\nloss = 'gbce'\n", r"\[training\]: .*'ce' or 'sampled'.*; injection = \"sum\" under \[model\]"),
+        (
+            "[training]\nhistory_loss_weight = 0.1\n[model]\nkind = 'words'\nsoftmaxes = 3\n",
+            r"history_loss_weight 0.*; softmaxes = 1 under \[model\]",
+        ),
+        (
+            "[training]\nloss = 'bce'\n[model]\nkind = 'raw'\nmixture = true\n",
+            r"'bce'.*; mixture = false under \[model\]",
+        ),
         ("epochs = 3\n", "'epochs' stands in no table"),
         ("[training\n", "this is not TOML"),
     ],
@@ -83,6 +92,10 @@ def test_a_file_changes_some_and_flags_win(read):
 def test_what_is_wrong_is_named_with_its_place(content, message, read):
     with pytest.raises(SettingsError, match=message):
         read(content)
+
+
+def test_advice_on_losses_of_one_softmax_can_be_followed(read):
+    assert read("[training]\nloss = 'gbce'\n[model]\ninjection = 'sum'\n")[0].training.loss == "gbce"
 
 
 def test_a_file_that_cannot_be_read(tmp_path):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from dmesr_core.data import datasets
+from dmesr_core.data.bazaar.words import MENTIONED
 from dmesr_core.data.datasets import DATASETS, dataset_spec, load_dataset
 from dmesr_core.errors import DataError, SettingsError
 
@@ -29,14 +31,17 @@ def no_usual_place(monkeypatch):
         ("bazaar", {"profile": "gpu", "seed": 5}, (20_000, 200_000, 5)),
         ("bazaar-sparse", {}, (4_800, 3_000, 0)),
         ("bazaar-sparse", {"profile": "smoke", "seed": 1}, (4_800, 3_000, 1)),
+        ("bazaar-1", {"profile": "cpu"}, (1_200, 3_000, 1)),
+        ("bazaar-3", {"profile": "smoke", "seed": 4}, (120, 200, 7)),
     ],
 )
 def test_sizes_and_folders_of_the_bazaar(monkeypatch, tmp_path, name, settings, size):
     """Stored results depend on them."""
     made = []
 
-    def make_world(*arguments):
+    def make_world(*arguments, mentioned):
         made.append(arguments)
+        assert mentioned is MENTIONED
         return SimpleNamespace(catalogue="catalogue", interactions="log")
 
     monkeypatch.setenv("DMESR_CACHE", str(tmp_path))
@@ -46,6 +51,22 @@ def test_sizes_and_folders_of_the_bazaar(monkeypatch, tmp_path, name, settings, 
     assert made == [(n_items, n_shoppers, seed, tmp_path / "bazaar" / f"{n_items}-items-seed-{seed}")]
     assert (dataset.name, dataset.catalogue, dataset.interactions) == (name, "catalogue", "log")
     assert dataset.world is not None
+
+
+def test_worlds_that_differ_in_their_texts_alone(monkeypatch, tmp_path):
+    monkeypatch.setenv("DMESR_CACHE", str(tmp_path))
+    usual, unwritten, written = (
+        load_dataset(name, profile="smoke") for name in ("bazaar", "bazaar-unwritten", "bazaar-written")
+    )
+    for other in (unwritten, written):
+        np.testing.assert_array_equal(usual.world.fact_vectors(), other.world.fact_vectors())
+        np.testing.assert_array_equal(usual.interactions.item, other.interactions.item)
+        assert not {p.parent for p in usual.catalogue.pictures} & {p.parent for p in other.catalogue.pictures}
+    says = {}
+    for data in (usual, unwritten, written):
+        said = zip(data.catalogue.facts["colour"], data.catalogue.texts, strict=True)
+        says[data.name] = np.mean([colour in re.findall(r"\w+", text) for colour, text in said])
+    assert says["bazaar-unwritten"] == 0 < says["bazaar"] < 0.3 and says["bazaar-written"] == 1
 
 
 def test_the_bazaar_takes_no_folder(tmp_path):

@@ -9,7 +9,7 @@ from dmesr_core.errors import SettingsError
 from dmesr_core.experiments import grids
 from dmesr_core.experiments.grid import Data, jobs
 from dmesr_core.experiments.grids import GRIDS, get, whole
-from dmesr_core.experiments.variants import needs_of
+from dmesr_core.experiments.variants import VARIANTS, needs_of
 
 
 @pytest.mark.parametrize("name", list(GRIDS))
@@ -43,9 +43,11 @@ def test_ablations_change_one_thing_at_a_time():
     assert {"alpha=0.2", "temperature=0.5", "fine_tokens=4", "no_fusion"} <= {job.name for job in some}
 
 
-def test_fewer_shoppers_are_trained_for_as_many_steps():
+@pytest.mark.parametrize("name", ["ablations", "views_fewer"])
+def test_fewer_shoppers_are_trained_for_as_many_steps(name):
     shoppers, steps, waits = profiles.get("cpu").n_shoppers, {}, {}
-    for data, some in jobs(get("ablations")).items():
+    everything = {Data("bazaar"): jobs(get("ablations"))[Data("bazaar")]}
+    for data, some in (everything | jobs(get(name))).items():
         per_epoch = {math.ceil(data.share * shoppers / job.train.batch_size) for job in some}
         (steps[data.share],) = {n * job.train.epochs for n in per_epoch for job in some if job.name != "popularity"}
         (waits[data.share],) = {n * job.train.patience for n in per_epoch for job in some if job.name != "popularity"}
@@ -85,6 +87,12 @@ def test_a_part_of_a_grid_is_about_one_data_set():
 def test_views_are_compared_under_stated_settings():
     for some in jobs(get("views")).values():
         assert {job.backbone.dropout for job in some} == {0.2, 0.4}
-        assert {job.train.epochs for job in some} == {profiles.get("cpu").max_epochs}
-        (ours,) = {job.backbone.dropout for job in some if job.name == "dmesr_views" and job.backbone.name == "sasrec"}
-        assert ours == 0.2
+        (epochs,) = {job.train.epochs for job in some if job.backbone.name != "bert4rec"}
+        assert epochs == profiles.get("cpu").max_epochs
+
+
+@pytest.mark.parametrize("name", ["views", "views_elsewhere", "views_fewer"])
+def test_ours_has_one_setting_for_all_data_and_backbones(name):
+    ours = [(data, job) for data, some in jobs(get(name)).items() for job in some if job.name == "dmesr_views"]
+    assert len({(data, job.backbone.name) for data, job in ours}) > 4
+    assert {(job.backbone.dropout, str(job.variant)) for _, job in ours} == {(0.2, str(VARIANTS["dmesr_views"]))}

@@ -92,6 +92,7 @@ def test_fewer_shoppers_ask_the_same_questions():
 def test_grids_of_the_bazaar_read_no_folder():
     folders = {name for name, grid in GRIDS.items() if any(load.reads_folder(part) for part in whole(grid))}
     assert folders == {
-        "three_backbones", "three_backbones_movielens", "quality_beauty", "quality_toys", "losses_beauty"
+        "three_backbones", "three_backbones_movielens", "views_elsewhere", "quality_beauty", "quality_toys",
+        "losses_beauty",
     }  # fmt: skip
     assert not load.reads_folder(get("quality_beauty", "smoke"))

@@ -12,6 +12,7 @@ from dmesr_core.experiments.material import Material
 from dmesr_core.experiments.run import run
 from dmesr_core.experiments.variants import KINDS, VARIANTS, Variant, build, needs_of
 from dmesr_core.models.backbones import BACKBONES
+from dmesr_core.models.dmesr_settings import PLAIN, DMESRSettings
 
 
 @pytest.mark.parametrize("name", list(VARIANTS))
@@ -21,6 +22,11 @@ def test_every_row_of_the_table_can_be_trained(name):
     if name != "popularity":
         assert len(row.report["loss"]) == 2 and row.parameters > 0
     assert "full catalogue of 12 items" in row.protocols["full"]
+
+
+def test_ours_in_chapter_9_is_the_default_of_the_package():
+    assert DMESRSettings(**(PLAIN | VARIANTS["dmesr_views"].changes)) == DMESRSettings()
+    assert DMESRSettings(**(PLAIN | VARIANTS["dmesr"].changes)) == DMESRSettings(**PLAIN) != DMESRSettings()
 
 
 @pytest.mark.parametrize("kind", list(KINDS))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 
 import numpy as np
@@ -27,7 +27,7 @@ N = 15  # items "item-a" ... ; the last one is cold: nobody has bought it
 KINDS = (
     "id", "id_unit", "id_mixture", "raw", "llm_esr", "llm_emb", "words", "words_unit", "words_mixture", "dmesr",
     "dmesr_unit", "no_fusion", "text_only", "no_id", "concat", "two_towers", "mixture", "with_words", "views",
-    "words_alone", "raw_alone",
+    "default", "words_alone", "words_quiet", "raw_alone",
 )  # fmt: skip
 COLOURS = ("red", "blue", "green", "black", "white")
 WITH_FEATURES = tuple(kind for kind in KINDS if not kind.startswith("id"))
@@ -36,6 +36,7 @@ _CHANGES = {
     "no_id": {"id_embedding": False}, "concat": {"injection": "concat"}, "two_towers": {"injection": "two_towers"},
     "mixture": {"injection": "mixture", "words": True}, "with_words": {"words": True},
     "views": {"injection": "mixture", "words": True, "id_embedding": False},
+    "default": {field.name: field.default for field in fields(DMESRSettings) if field.name in PLAIN},
 }  # fmt: skip
 
 
@@ -91,8 +92,9 @@ def build(kind: str, features: Features, split: Split, backbone: str = "sasrec")
     """An untrained model of this kind."""
     settings = BackboneSettings(backbone, width=16, max_len=8, layers=1, heads=2, dropout=0.1)
     kind, _, way = kind.partition("_") if kind.split("_")[0] in ("id", "words") else (kind, "", "")
-    alone = {"id_embedding": False}
-    changes = {"unit": {"unit": True}, "mixture": {"softmaxes": 3}, "alone": alone}.get(way, {})
+    alone, quiet = {"id_embedding": False}, {"id_dropout": 0.5, "id_share": 0.25}
+    ways = {"unit": {"unit": True}, "mixture": {"softmaxes": 3}, "alone": alone, "quiet": quiet}
+    changes = ways.get(way, {})
     if kind == "id":
         return IDRecommender.build(split, settings, **changes)
     if kind == "words":

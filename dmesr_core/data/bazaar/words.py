@@ -1,14 +1,20 @@
 """Title and text of a product, from templates.
 
 Title and text together always state category, brand, series, material, use and size. About one in seven mentions the
-colour; none mentions pattern or shape, which only the picture shows.
+colour; none mentions pattern or shape, which only the picture shows. In other worlds, texts say more or less of how a
+product looks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-COLOUR_SHARE = 0.15  # share of the texts that mention the colour
+# How a product looks -> share of the texts that mention it. The last two are worlds to compare the Bazaar with.
+MENTIONED: Mapping[str, float] = {"colour": 0.15}
+NEVER: Mapping[str, float] = {}
+ALWAYS: Mapping[str, float] = {"colour": 1.0, "pattern": 1.0, "shape": 1.0}
 
 _TITLES = (
     "{series} {category}, {size} — {brand}",
@@ -63,6 +69,16 @@ _SENTENCES = {
         "This one is {colour}.",
         "Shown here in {colour}.",
     ),
+    "pattern": (
+        "Pattern: {pattern}.",
+        "The surface is {pattern}.",
+        "A {pattern} design.",
+    ),
+    "shape": (
+        "Shape: {shape}.",
+        "In the {shape} form.",
+        "This is the {shape} one.",
+    ),
 }
 # Sentences without facts; none contains a word that is a fact of any product.
 _FILLER = (
@@ -82,19 +98,23 @@ _FILLER = (
 MIN_WORDS, MAX_WORDS = 25, 60
 
 
-def write(facts: dict[str, str], rng: np.random.Generator) -> tuple[str, str]:
-    """Title and text of a product with these facts (from `Facts.of`), 25 to 60 words together.
+def write(
+    facts: dict[str, str], rng: np.random.Generator, mentioned: Mapping[str, float] = MENTIONED
+) -> tuple[str, str]:
+    """Title and text of a product with these facts (from `Facts.of`), 25 to 60 words, more if more is `mentioned`.
 
     The same facts and an equal generator give the same text.
+
+    Args:
+        mentioned: of "colour", "pattern" and "shape" the share of the texts that mention it; none of those left out.
     """
     fields = {**facts, **{f"{f}_": facts[f].capitalize() for f in ("category", "material", "size")}}
     title_form = _pick(_TITLES, rng)
     title = title_form.format(**fields)
     said = {f for f in _SENTENCES if "{" + f in title_form}
     # A fact that is in the title is repeated with a chance of 30%.
-    facts_to_say = [f for f in _SENTENCES if f != "colour" and (f not in said or rng.random() < 0.3)]
-    if rng.random() < COLOUR_SHARE:
-        facts_to_say.append("colour")
+    facts_to_say = [f for f in _SENTENCES if f not in ALWAYS and (f not in said or rng.random() < 0.3)]
+    facts_to_say += [fact for fact, share in mentioned.items() if rng.random() < share]
     sentences = [_pick(_SENTENCES[f], rng).format(**fields) for f in rng.permutation(facts_to_say)]
     filler = [_FILLER[i] for i in rng.permutation(len(_FILLER))]
     wanted = int(rng.integers(MIN_WORDS, 45))

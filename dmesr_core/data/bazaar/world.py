@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from tqdm import tqdm
 from dmesr_core.data.bazaar.drawing import draw, drawing_version
 from dmesr_core.data.bazaar.facts import Facts, sample_facts
 from dmesr_core.data.bazaar.shoppers import Process, ShopperSettings, make_process
-from dmesr_core.data.bazaar.words import write
+from dmesr_core.data.bazaar.words import MENTIONED, write
 from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.data.interactions import Interactions
 from dmesr_core.data.sequences import Cases
@@ -71,10 +71,15 @@ def make_world(
     folder: str | Path,
     settings: ShopperSettings | None = None,
     progress: bool = True,
+    mentioned: Mapping[str, float] = MENTIONED,
 ) -> World:
     """Generate the world of `seed`; pictures that are not in `folder` yet are drawn into it.
 
     Only the pictures are stored: all else is generated in seconds, the same each time.
+
+    Args:
+        folder: of this world alone, with its size, seed and `mentioned`.
+        mentioned: what texts say of how products look, see `words.write`.
     """
     facts = sample_facts(n_items, np.random.default_rng([seed, _FACTS]))
     process = make_process(facts, np.random.default_rng([seed, _PROCESS]), settings)
@@ -87,7 +92,7 @@ def make_world(
     for i in tqdm(range(n_items), desc="drawing the Bazaar", disable=quiet, leave=False, mininterval=1.0):
         rng = np.random.default_rng([seed, _ITEM, i])
         truth = truths[i]
-        title, text = write(truth, rng)
+        title, text = write(truth, rng, mentioned)
         path = folder / f"{i + 1:06d}.png"
         if not path.exists():
             picture = draw(truth["category"], truth["colour"], truth["pattern"], truth["shape"], rng, PICTURE_SIDE)

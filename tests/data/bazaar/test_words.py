@@ -42,6 +42,22 @@ def test_pattern_and_shape_are_never_said(written):
         assert not [p for p in (*PATTERNS, *SHAPES[facts["category"]]) if _says(p, title, text)], text
 
 
+@pytest.mark.parametrize("mentioned", [words.NEVER, words.ALWAYS], ids=["never", "always"])
+def test_texts_of_other_worlds_say_all_of_how_a_product_looks_or_nothing(mentioned, written):
+    rng = np.random.default_rng(6)
+    for facts, _, _ in written:
+        title, text = words.write(facts, rng, mentioned)
+        assert all(_says(facts[f], title, text) for f in WORD_FACTS)
+        assert {f for f in ("colour", "pattern", "shape") if _says(facts[f], title, text)} == set(mentioned)
+        assert words.MIN_WORDS <= len(f"{title} {text}".split()) <= words.MAX_WORDS + 3 * len(mentioned)
+
+
+def test_the_share_of_the_texts_is_kept(written):
+    facts = written[0][0]
+    texts = [words.write(facts, np.random.default_rng(1), {"colour": share})[1] for share in (0.0, 1.0)]
+    assert facts["colour"] not in texts[0] and facts["colour"] in texts[1]
+
+
 def test_no_other_category_is_said(written):
     for facts, title, text in written:
         assert [c for c in CATEGORIES if _says(c, title, text)] == [facts["category"]]
