@@ -22,7 +22,7 @@ TORCH     := $(shell grep '^torch==' requirements.lock)
 PIP       := $(BIN)/python -m pip --disable-pip-version-check
 QUIET     := --quiet --quiet # errors only
 
-.PHONY: help install book test lint types bench-mllm bench-extract bench-worlds bench-peers bench-model lock clean clean-cache
+.PHONY: help install book test lint types release-check bench-mllm bench-extract bench-worlds bench-peers bench-model lock clean clean-cache
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,6 +57,9 @@ lint: $(INSTALLED) ## ruff over the package, the tests and the chapters; the ord
 
 types: $(INSTALLED) ## mypy over the package
 	@$(BIN)/mypy
+
+release-check: $(INSTALLED) ## refuses a release unless every stored training was made by the present code
+	@$(BIN)/dmesr experiment --check --strict
 
 bench-mllm: $(INSTALLED) ## accuracy of the tiny MLLM on fresh pictures of held-out combinations; prints one JSON line
 	@$(BIN)/python benchmarks/bench_mllm.py

@@ -144,6 +144,21 @@ def line_groups(lines: Mapping[str, FactLine]) -> dict[str, list[str]]:
     return {picture: seen, words: read, both: [*category, WRITTEN]}
 
 
+def with_means(
+    tables: Mapping[str, Mapping[str, Mapping[str, float]]], groups: Mapping[str, Sequence[str]]
+) -> tuple[dict[str, dict[str, dict[str, float]]], dict[str, list[str]]]:
+    """Tables (as `FactReadings.tables`) and groups (as `line_groups`), with the mean of each group as its last line."""
+    label = {group: f"mean, {group.split()[-1]}" for group in groups}
+    wider = {
+        title: {
+            model: {**of, **{label[group]: float(np.mean([of[f] for f in some])) for group, some in groups.items()}}
+            for model, of in table.items()
+        }
+        for title, table in tables.items()
+    }
+    return wider, {group: [*some, label[group]] for group, some in groups.items()}
+
+
 @dataclass(frozen=True)
 class FactReadings:
     """What probes read off the vectors of several models."""

@@ -26,6 +26,13 @@ def add_parser(verbs: Any) -> None:
     )  # fmt: skip
     parser.add_argument("grid", nargs="?", default="", help="its name; without one, all are listed")
     parser.add_argument("--list", action="store_true", help="list all experiments, with the hours that they took")
+    parser.add_argument(
+        "--check", action="store_true",
+        help="train nothing: say which records are there, and which are by the present code",
+    )  # fmt: skip
+    parser.add_argument(
+        "--strict", action="store_true", help="with --check: an error unless all are there, and by the present code"
+    )
     parser.add_argument("--profile", default="cpu", help="smoke: a tiny run on tiny data (default: %(default)s)")
     parser.add_argument(
         "--data-dir", default="", help="folder of the data set, for all but the bazaar (default: below DMESR_DATA)"
@@ -59,6 +66,11 @@ def _run(options: argparse.Namespace) -> None:
     from dmesr_core.experiments.records import read_records
     from dmesr_core.experiments.sweep import results_file, run_grid
 
+    if options.strict and not options.check:
+        raise SettingsError("--strict belongs to --check: dmesr experiment --check --strict")
+    if options.check:
+        _check(options)
+        return
     if options.list or not options.grid:
         for grid in grids.GRIDS.values():
             parts = grids.whole(grid)
@@ -88,6 +100,26 @@ def _run(options: argparse.Namespace) -> None:
         print(f"failed: {failure.what}: {failure.error}", file=sys.stderr)
     if failures:
         raise DataError(f"{len(failures)} trainings failed; the others are kept, the same command tries these again")
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Say how fresh the records of a grid are, or those of all grids."""
+    from dmesr_core.experiments import grids
+    from dmesr_core.experiments.freshness import of_file
+    from dmesr_core.experiments.sweep import results_file
+
+    asked = [options.grid] if options.grid else [name for name, grid in grids.GRIDS.items() if not grid.parts]
+    parts = [part for name in asked for part in grids.whole(grids.get(name, options.profile), options.profile)]
+    if options.out and len(parts) > 1:
+        raise SettingsError("--out names one file: name one grid without parts beside it")
+    found = {part.name: of_file(part, options.out or results_file(part.name)) for part in parts}
+    for name, state in found.items():
+        say(f"{name}: {state}")
+    present, wanted = sum(f.present for f in found.values()), sum(f.wanted for f in found.values())
+    say(f"in all: {present} of {wanted} trainings by the present code ({present / wanted:.0%})")
+    stale = [name for name, state in found.items() if not state.whole]
+    if options.strict and stale:
+        raise DataError(f"not all records are by the present code: dmesr experiment {stale[0]} makes those anew")
 
 
 def hours(files: Iterable[Path]) -> float:

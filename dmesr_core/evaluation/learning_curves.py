@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dmesr_core.evaluation.bootstrap import Paired, percentiles, resampled_means
-from dmesr_core.evaluation.groups import Interval, mean_with_interval
+from dmesr_core.evaluation.groups import Interval
 from dmesr_core.evaluation.multiple_comparisons import simultaneous
 from dmesr_core.evaluation.results import Result
 
@@ -74,20 +74,6 @@ def curve_pairs(
 ) -> dict[str, CurvePair]:
     """Kind of comparison -> the curves of its two models. All means of a pair come from the same resamples."""
     return {kind: _pair(results, *names, metric, n, seed) for kind, names in sides.items()}
-
-
-def curves(
-    results: ByAmount, models: Mapping[str, str], metric: str, n: int = 2000, seed: int = 0
-) -> dict[str, dict[int, Interval]]:
-    """Label -> amount -> mean with its interval.
-
-    Args:
-        models: model -> label; amounts at which a model was not trained are left out.
-    """
-    return {
-        label: {a: mean_with_interval(at[name], metric, n, seed) for a, at in results.items() if name in at}
-        for name, label in models.items()
-    }
 
 
 def gains_by_amount(

@@ -1,4 +1,4 @@
-"""Many comparisons: simultaneous intervals, adjusted p-values, average ranks over data sets.
+"""Many comparisons: simultaneous intervals, adjusted p-values.
 
 With dozens of comparisons some 95% intervals exclude zero by chance. Two corrections:
 
@@ -7,18 +7,12 @@ With dozens of comparisons some 95% intervals exclude zero by chance. Two correc
   standard errors. Differences on the same users are correlated, and the intervals are no wider than necessary.
 - `holm`: adjusts p-values of any origin; valid for every kind of dependence, hence conservative.
 
-Friedman's test with Nemenyi's critical difference, the usual comparison of models over data sets, uses one value per
-model and data set. With a handful of data sets it has almost no power (`critical_difference`). `average_ranks` gives an
-interval over users and seeds instead: a statement about *these* data sets, not about others.
-
 Sources: Romano and Wolf, Exact and approximate stepdown methods for multiple hypothesis testing (2005): the single-step
-version, since it gives intervals too; Holm, A simple sequentially rejective multiple test procedure (1979); Demšar,
-Statistical comparisons of classifiers over multiple data sets (2006).
+version, since it gives intervals too; Holm, A simple sequentially rejective multiple test procedure (1979).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Mapping, Sequence
 from itertools import combinations
 from typing import TypeVar
@@ -26,10 +20,9 @@ from typing import TypeVar
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from scipy.stats import rankdata, studentized_range
 
 from dmesr_core.errors import DataError, SettingsError
-from dmesr_core.evaluation.bootstrap import Paired, percentiles, resampled_means
+from dmesr_core.evaluation.bootstrap import Paired, resampled_means
 from dmesr_core.evaluation.results import Result, check_comparable
 
 Key = TypeVar("Key", bound=Hashable)
@@ -143,49 +136,3 @@ def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
     out = np.empty_like(p)
     out[order] = np.minimum(adjusted, 1)
     return out
-
-
-def average_ranks(
-    cells: Mapping[Key, Mapping[str, Result]], metric: str, n: int = 2000, seed: int = 0, level: float = 0.95
-) -> dict[str, tuple[float, float, float]]:
-    """Model -> (mean rank over the cells, low, high), 1 = best, best first; equal means get the mean of their ranks.
-
-    Args:
-        cells: cell (for example a data set) -> model -> result; the same models in each cell.
-
-    The interval resamples users and seeds within each cell and keeps the cells: it is about the ranks on these cells,
-    not on another data set.
-
-    Raises:
-        DataError: for no cell, or cells with different models.
-    """
-    if not cells:
-        raise DataError("no cell was given: there is nothing to rank")
-    models = list(next(iter(cells.values())))
-    total, drawn = np.zeros(len(models)), np.zeros((len(models), n))
-    for key, results in cells.items():
-        if set(results) != set(models):
-            raise DataError(f"cell {key!r} holds {', '.join(results)}; the first cell holds {', '.join(models)}")
-        ordered = [results[m] for m in models]
-        check_comparable(ordered)
-        total += _ranks(np.array([[r.per_case[metric].mean()] for r in ordered]))[:, 0]
-        drawn += _ranks(resampled_means([r.per_case[metric] for r in ordered], n, seed, ordered[0].units))
-    intervals = [percentiles(row / len(cells), level) for row in drawn]
-    ranks = {m: (float(t) / len(cells), *i) for m, t, i in zip(models, total, intervals, strict=True)}
-    return dict(sorted(ranks.items(), key=lambda item: item[1][0]))
-
-
-def critical_difference(n_models: int, n_data_sets: int, level: float = 0.95) -> float:
-    """The smallest significant difference of two average ranks in Nemenyi's test (Demšar 2006, section 3.2.2).
-
-    The data sets must be independent: one data set with three backbones counts once.
-    """
-    if n_models < 2 or n_data_sets < 1:
-        raise SettingsError(f"wanted two or more models and a data set, got {n_models} and {n_data_sets}")
-    q = float(studentized_range.ppf(level, n_models, np.inf)) / math.sqrt(2)
-    return q * math.sqrt(n_models * (n_models + 1) / (6 * n_data_sets))
-
-
-def _ranks(means: np.ndarray) -> np.ndarray:
-    """Ranks within each column, 1 = largest; equal values get the mean of their ranks. (M, n) -> (M, n)"""
-    return rankdata(-means, axis=0)

@@ -11,7 +11,7 @@ from dmesr_core.evaluation.bootstrap import Paired
 from dmesr_core.evaluation.multiple_comparisons import simultaneous
 from dmesr_core.experiments.contrasts import pair_results
 from dmesr_core.experiments.records import RunRecord, table
-from dmesr_core.experiments.study import BACKBONE_NAMES, CONTENDERS, VARIANT_NAMES, Cell, Study
+from dmesr_core.experiments.study import Cell, Study
 from dmesr_core.training.settings import TrainSettings
 
 METRIC = "ndcg@10"
@@ -26,17 +26,6 @@ def is_unfinished(record: RunRecord) -> bool:
 def unfinished_share(records: Sequence[RunRecord]) -> float:
     """The share of trainings whose best epoch came late, see `is_unfinished`."""
     return float(np.mean([is_unfinished(record) for record in records]))
-
-
-def unfinished_by_variant(study: Study) -> dict[str, dict[str, float]]:
-    """`unfinished_share` by the names of backbone and contender, over all data sets."""
-    return {
-        BACKBONE_NAMES[backbone]: {
-            VARIANT_NAMES[variant]: unfinished_share([r for r in study.trained if _is_of(r, backbone, variant)])
-            for variant in CONTENDERS
-        }
-        for backbone in study.all_backbones
-    }
 
 
 @dataclass(frozen=True)

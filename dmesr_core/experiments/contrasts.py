@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TypeVar
 
 import numpy as np
 
 from dmesr_core.evaluation.bootstrap import Paired, paired_bootstrap
 from dmesr_core.evaluation.groups import Interval, mean_with_interval
-from dmesr_core.evaluation.multiple_comparisons import all_pairs, average_ranks
+from dmesr_core.evaluation.multiple_comparisons import all_pairs
 from dmesr_core.evaluation.results import Result
 from dmesr_core.experiments.study import BACKBONE_NAMES, VARIANT_NAMES, Cell, DataSplit, Study
 
@@ -62,46 +62,6 @@ def _seed_share(pair: Pair, change: Paired, metric: str) -> float:
         return float("nan")
     error = (change.high - change.low) / (2 * 1.96)
     return float(min(1.0, by_seed.var(ddof=1) / len(by_seed) / error**2))
-
-
-def ratios(cells: Mapping[Cell, Result], one: str, other: str, metric: str) -> dict[DataSplit, float]:
-    """Mean of one variant over that of the other, averaged over the backbones of each data set."""
-    found: dict[DataSplit, list[float]] = {}
-    for (at, backbone, variant), result in cells.items():
-        if variant == one:
-            below = cells[at, backbone, other].mean()[metric]
-            found.setdefault(at, []).append(result.mean()[metric] / max(below, 1e-9))
-    return {at: float(np.mean(some)) for at, some in found.items()}
-
-
-def ranked_cells(study: Study) -> dict[tuple[DataSplit, str], dict[str, Result]]:
-    """For each data set and backbone its contenders by name, popularity among them: what `average_ranks` takes."""
-    popularity = study.popularity()
-    found: dict[tuple[DataSplit, str], dict[str, Result]] = {}
-    for (at, backbone, variant), result in study.cells().items():
-        found.setdefault((at, backbone), {"popularity": popularity[at]})[VARIANT_NAMES[variant]] = result
-    return found
-
-
-def logs_of(ranked: Iterable[tuple[DataSplit, str]]) -> list[str]:
-    """Names of the data sets; one log that is split in two ways is one data set."""
-    return list(dict.fromkeys(at[0] for at, _ in ranked))
-
-
-def pairs_apart(
-    ranked: Mapping[tuple[DataSplit, str], Mapping[str, Result]], metric: str, critical: float
-) -> tuple[int, int]:
-    """How many pairs of contenders have average ranks further apart than `critical`, and how many pairs there are.
-
-    Ranks are averaged within each data set first, then over the data sets.
-    """
-    by_log = [
-        average_ranks({key: some for key, some in ranked.items() if key[0][0] == log}, metric, n=1)
-        for log in logs_of(ranked)
-    ]
-    means = sorted(np.mean([ranks[name][0] for ranks in by_log]) for name in by_log[0])
-    apart = sum(b - a > critical for i, a in enumerate(means) for b in means[i + 1 :])
-    return int(apart), len(means) * (len(means) - 1) // 2
 
 
 def contender_name(backbone: str, variant: str) -> str:

@@ -163,9 +163,8 @@ _ALL = (
                 (Data("bazaar-sparse"),), _rows("words_mixture_quiet", "words_both_mixture"), sizes=_DROPOUT, seeds=3
             ),
             # BERT4Rec, and opponents of GRU4Rec; with a dropout of 0.2 some are among the three backbones already.
-            Block(_WHOLE_AND_SPARSE, _rows("id_unit", "llm_emb"), ("bert4rec",), ({},), _DROPOUT, 3),
-            Block(_WHOLE_AND_SPARSE, _rows("dmesr_views", "fact_mixture_no_id"), ("bert4rec",), seeds=3),
-            Block(_WHOLE_AND_SPARSE, _rows("words_both_mixture"), ("gru4rec", "bert4rec"), ({},), _DROPOUT, 3),
+            Block(_WHOLE_AND_SPARSE, _rows("id_unit", "llm_emb"), ("bert4rec",), ({},), _DROPOUT, 1),
+            Block(_WHOLE_AND_SPARSE, _rows("dmesr_views"), ("bert4rec",), seeds=3),
             Block(_WHOLE_AND_SPARSE, _rows("words_both_mixture"), ("gru4rec", "bert4rec"), seeds=3),
             Block(_WHOLE_AND_SPARSE, _rows("llm_emb"), ("gru4rec",), ({},), _DROPOUT, 3),
         ),
@@ -175,14 +174,15 @@ _ALL = (
         "the same order elsewhere? by time, other worlds, other texts, films (SASRec)",
         (
             Block((Data("bazaar", "global-time"),), _STRONGEST | _rows("popularity", "fact_mixture_no_id"), seeds=3),
-            Block((Data("bazaar", "global-time"), *_WRITINGS), _rows("id_unit"), sizes=_DROPOUT, seeds=3),
+            Block((Data("bazaar", "global-time"),), _rows("id_unit"), sizes=_DROPOUT, seeds=3),
+            Block(_WRITINGS, _rows("id_unit"), sizes=_DROPOUT, seeds=2),
             Block(_WORLDS, _STRONGEST | _rows("popularity", "fact_mixture_no_id"), seeds=1),
             Block(_WORLDS, _rows("id_unit"), sizes=_DROPOUT, seeds=1),
             Block(
                 _WRITINGS,
                 _rows("popularity", "words_mixture_quiet", "words_both_mixture", "dmesr_views", "views_text_only",
                       "views_no_alignment", "views_no_fusion"),
-                seeds=3,
+                seeds=2,
             ),
             Block((Data("movielens"),), _STRONGEST | _rows("popularity", "id_unit", "words_mixture_quiet"), seeds=3),
             Block((Data("movielens"),), _rows("id_unit", "words_mixture_quiet"), sizes=_DROPOUT, seeds=3),
@@ -192,8 +192,8 @@ _ALL = (
         "views_fewer",
         "fewer shoppers: where does it pay? (SASRec)",
         (
-            *(_fewer(name, share, _STRONGEST | _rows("popularity"), {}, 3) for name, share in _SHARES),
-            *(_fewer(name, share, _rows("id_unit"), _DROPOUT, 3) for name, share in _SHARES),
+            *(_fewer(name, share, _STRONGEST | _rows("popularity"), {}, 2) for name, share in _SHARES),
+            *(_fewer(name, share, _rows("id_unit"), _DROPOUT, 2) for name, share in _SHARES),
         ),
     ),
     Grid(

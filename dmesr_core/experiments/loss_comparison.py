@@ -20,7 +20,6 @@ FULL = LABELS["ce"]  # what the others are compared with
 class LossComparison:
     """The losses on one data set, by label; a loss with another number of negatives is another one."""
 
-    n_items: int
     records: dict[str, list[RunRecord]]  # one per seed
     results: dict[str, Result]
     gains: dict[str, Paired]  # over the full softmax, for all others; intervals hold at once
@@ -39,10 +38,6 @@ class LossComparison:
             "best epoch": float(np.mean([report["best_epoch"] + 1 for report in reports])),
         }
 
-    def curves(self) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
-        """Label -> for each training (seconds, validation score), both (epochs,)."""
-        return {label: [_curve(record) for record in some] for label, some in self.records.items()}
-
 
 def compare_losses(records: Iterable[RunRecord], n: int = 2000, seed: int = 0) -> LossComparison:
     """Compare the losses of the trainings of one data set, as far as all losses have the same seeds."""
@@ -52,7 +47,7 @@ def compare_losses(records: Iterable[RunRecord], n: int = 2000, seed: int = 0) -
         by_label.setdefault(_label(record), []).append(record)
     results = {label: stack([r.result() for r in some], label) for label, some in by_label.items()}
     pairs = {label: (result, results[FULL]) for label, result in results.items() if label != FULL}
-    return LossComparison(records[0].sizes["items"], by_label, results, simultaneous(pairs, "ndcg@10", n, seed))
+    return LossComparison(by_label, results, simultaneous(pairs, "ndcg@10", n, seed))
 
 
 def _order(record: RunRecord) -> tuple[int, int, int]:
@@ -62,8 +57,3 @@ def _order(record: RunRecord) -> tuple[int, int, int]:
 def _label(record: RunRecord) -> str:
     loss = record.train["loss"]
     return FULL if loss == "ce" else f"{LABELS[loss]} ({record.train['negatives']})"
-
-
-def _curve(record: RunRecord) -> tuple[np.ndarray, np.ndarray]:
-    score = np.array(record.report["valid"])
-    return record.report["seconds"] * np.arange(1, len(score) + 1) / len(score), score

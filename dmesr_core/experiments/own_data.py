@@ -9,9 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.data.interactions import Interactions
 from dmesr_core.data.sequences import Split
 from dmesr_core.errors import DataError
@@ -73,12 +70,6 @@ def jobs_on_both_splits(
         *jobs_on(grid, log.leave_one_out(), features, name, budget, profile.ablation_seeds),
         *jobs_on(grid, log.global_time(), features, name, budget),
     ]
-
-
-def random_pictures(catalogue: Catalogue, n: int, rng: np.random.Generator) -> list[Path | None]:
-    """Pictures of `n` different items, of all where there are fewer; None for an item without one."""
-    chosen = rng.choice(len(catalogue), min(n, len(catalogue)), replace=False) + 1
-    return [catalogue.item(int(k)).picture for k in chosen]
 
 
 def train(

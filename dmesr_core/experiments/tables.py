@@ -26,11 +26,6 @@ def by_title(values: Mapping[DataSplit, V]) -> dict[str, V]:
     return {DATA_TITLES[at]: value for at, value in values.items()}
 
 
-def side_by_side(*values: Mapping[DataSplit, float]) -> dict[str, tuple[float, ...]]:
-    """The numbers of each data set, one from each of `values`, by title."""
-    return {DATA_TITLES[at]: tuple(some[at] for some in values) for at in values[0]}
-
-
 def flat(values: Mapping[Cell, V]) -> dict[str, V]:
     """Cells by one text each, such as "Bazaar|sasrec|dmesr"."""
     return {"|".join((DATA_TITLES[at], backbone, name)): value for (at, backbone, name), value in values.items()}
@@ -104,12 +99,6 @@ def gains(changes: Mapping[Cell, Paired], labels: Mapping[str, str]) -> pd.DataF
     """A row per data set and backbone, a column per comparison: difference, interval and p-value."""
     text = {key: "{:+.3f} [{:+.3f}, {:+.3f}], p = {:.4f}".format(*change) for key, change in changes.items()}
     return _by_backbone(text, labels)
-
-
-def half_widths(changes: Mapping[Cell, Paired], labels: Mapping[str, str]) -> pd.DataFrame:
-    """Half the width of each interval: a true difference as large is noticed every second time."""
-    table = _by_backbone({key: (change.high - change.low) / 2 for key, change in changes.items()}, labels)
-    return table.rename_axis(["noticed every second time", ""])
 
 
 def means(cells: Mapping[Cell, Result], metric: str) -> pd.DataFrame:

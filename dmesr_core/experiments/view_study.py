@@ -28,6 +28,8 @@ LABELS = {  # in the order of figures and tables
     "popularity": "popularity",
     "id_unit": "ID only, of one length",
     "id_mixture": "ID only, mixed",
+    "raw": "raw vectors",
+    "llm_esr": "LLM-ESR-like",
     "llm_emb": "LLMEmb-like",
     "words": "words",
     "words_unit": "words + ID, of one length",
@@ -52,6 +54,7 @@ SETTING_OF = {
     "fact_mixture_quiet": "fact_mixture",
     "fact_mixture_no_id": "fact_mixture",
 }
+EARLIER = ("raw", "llm_esr")  # trained for the chapters before, with one setting, and not again
 PARTS = (
     "learned words", "mixture", "picture view", "alignment", "attention to the text", "ID vector", "ID kept quiet"
 )  # fmt: skip
@@ -76,7 +79,7 @@ def parts_by_label() -> dict[str, tuple[str, ...]]:
 def records_for(
     data: str, profile: Profile, dataset: Callable[[], Dataset], features: Callable[[], Features]
 ) -> list[RunRecord]:
-    """The stored records for the book's own data; else trained now, with one seed, on leave-one-out.
+    """The stored records for the book's own data; else trained now, SASRec with one seed, on leave-one-out.
 
     Of opponents with several settings the best one by validation is taken, on each data set by itself.
 
@@ -90,6 +93,7 @@ def records_for(
     grid = grids.only_on(grid, "bazaar")  # one's own data takes its place
     budget = own_data.scaled_epochs(grid, profile.max_epochs)
     work = own_data.jobs_on(grid, dataset().interactions.leave_one_out(), features(), data, budget)
+    work = [(job, material) for job, material in work if job.backbone.name == "sasrec"]
     return best_settings(own_data.train(first_settings(work), files.cache_dir() / "experiments"))
 
 
@@ -103,19 +107,31 @@ def first_settings(work: Sequence[tuple[Job, Material]]) -> list[tuple[Job, Mate
 
 
 def earlier_records(records: Iterable[RunRecord]) -> list[RunRecord]:
-    """Trainings of the same variants, backbones, data and seeds in the tables of the chapters before."""
-    wanted = {_at(record) for record in records if record.report}
-    found: dict[tuple, RunRecord] = {}
-    for name in ("three_backbones_bazaar", "three_backbones_sparse", "ablations"):
+    """Trainings of the same variants, and of `EARLIER`, in the tables of the chapters before.
+
+    They are of the same data, backbones and seeds, with other settings than any of the `records`.
+    """
+    records = [record for record in records if record.report]
+    wanted = {_at(record) for record in records} | {(*_place(record), name) for record in records for name in EARLIER}
+    found = {(*_at(record), record.backbone["dropout"]): record for record in records}
+    there = len(found)
+    for name in _TABLES:
         for record in read_records(sweep.results_file(name)):
-            if record.report and record.share == 1 and _at(record) in wanted:
-                found.setdefault(_at(record), record)
-    return list(found.values())
+            if record.report and wanted & {_at(record), (*_place(record), record.get("variant"))}:
+                found.setdefault((*_at(record), record.backbone["dropout"]), record)
+    return list(found.values())[there:]
+
+
+_TABLES = ("three_backbones_bazaar", "three_backbones_sparse", "three_backbones_time", "three_backbones_movielens",
+           "ablations")  # fmt: skip
+
+
+def _place(record: RunRecord) -> tuple:
+    return record.data, record.split, record.share, record.get("backbone"), record.seed
 
 
 def _at(record: RunRecord) -> tuple:
-    variant = record.variant["name"], record.variant["kind"], str(record.variant["changes"])
-    return record.data, record.split, record.get("backbone"), *variant, record.seed
+    return *_place(record), record.variant["name"], record.variant["kind"], str(record.variant["changes"])
 
 
 def best_settings(records: Iterable[RunRecord]) -> list[RunRecord]:
@@ -144,7 +160,7 @@ def best_settings(records: Iterable[RunRecord]) -> list[RunRecord]:
 
 @dataclass(frozen=True)
 class ViewStudy:
-    """Results of all variants with those seeds that every one of them has."""
+    """Results of all variants with those seeds that every one of them has, on the same data with the same backbone."""
 
     records: list[RunRecord]
     results: dict[tuple[str, str, str], Result]  # data, backbone, variant
@@ -156,8 +172,11 @@ class ViewStudy:
         Raises:
             DataError: none of `OURS`, with which all others are compared.
         """
-        records = complete(records)
-        results = table(records, by=("data", "backbone", "variant"))
+        records = complete(records, within=("data", "split", "backbone"))
+        results: dict[tuple, Result] = {}
+        for backbone in dict.fromkeys(record.get("backbone") for record in records):
+            own = (record for record in records if record.get("backbone") == backbone)
+            results |= table(own, by=("data", "backbone", "variant"))
         if not any(variant == OURS for _, _, variant in results):
             raise DataError(f"no record of {OURS!r}: there is nothing to compare with")
         return cls(records, results)

@@ -1,4 +1,4 @@
-"""Plots of ablations: components, settings, less data, facts in the vectors, reasons, quality over time."""
+"""Plots of ablations: components, settings, facts in the vectors, reasons."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator, StrMethodFormatter
 
 from dmesr_core.errors import DataError
 from dmesr_core.plots.bars import draw_stacked_shares
 from dmesr_core.plots.heatmap import draw_heatmap
 from dmesr_core.plots.intervals import Interval, draw_differences
-from dmesr_core.plots.style import FAINT, INK, figure, look, shared_legend, subplots
+from dmesr_core.plots.style import FAINT, INK, figure, look, subplots
 
 
 @figure
 def component_table(
     rows: Mapping[str, Sequence[str]], columns: Sequence[str], gains: Mapping[str, Interval] | None = None,
-    xlabel: str = "",
+    xlabel: str = "", notes: Mapping[str, str] | None = None,
 ) -> Figure:  # fmt: skip
     """The components of each variant as full dots, and beside them its difference to the whole model.
 
     Args:
         rows: variant -> its components, some of `columns`; gains: variant -> difference with interval, where known.
-        xlabel: label of the differences.
+        xlabel: label of the differences; notes: variant -> text at the right of its difference.
     """
     if unknown := {p for some in rows.values() for p in some} - set(columns):
         raise DataError(f"components without a column: {', '.join(sorted(unknown))}")
@@ -32,10 +31,16 @@ def component_table(
     if gains is None:
         fig, left = subplots(figsize=(1.9 + 0.85 * len(columns), height))
     else:
-        fig, (left, right) = subplots(1, 2, figsize=(7.4, height), sharey=True, width_ratios=(1, 1.15))
+        fig, (left, right) = subplots(
+            1, 2, figsize=(7.4 if notes is None else 9.2, height), sharey=True, width_ratios=(1, 1.15)
+        )
         draw_differences(right, [gains.get(name) for name in rows])
         right.set_xlabel(xlabel)
         right.tick_params(axis="y", labelleft=False)
+        for y, name in enumerate(rows):
+            at = right.get_yaxis_transform()
+            if notes is not None:
+                right.annotate(notes[name], (1.02, y), xycoords=at, va="center", fontsize=8, annotation_clip=False)
     for y, has in enumerate(rows.values()):
         there = [x for x, part in enumerate(columns) if part in has]
         left.plot(range(len(columns)), [y] * len(columns), ls="", marker="o", ms=9, mfc="white", mec=FAINT)
@@ -75,32 +80,6 @@ def sensitivity(panels: Mapping[str, Mapping[float, Interval]], default: Mapping
         ax.margins(x=0.12)
         ax.grid(axis="x", visible=False)
     axes[0, 0].set_ylabel(label)
-    return fig
-
-
-@figure
-def data_efficiency(curves: Mapping[str, Mapping[int, Interval]], xlabel: str, ylabel: str) -> Figure:
-    """Score of each model against the amount of training data, on a logarithmic axis, with intervals.
-
-    Args:
-        curves: model -> amount -> interval.
-    """
-    fig, ax = subplots(figsize=(6.4, 3.4))
-    ticks = sorted({n for values in curves.values() for n in values})
-    for i, (name, values) in enumerate(curves.items()):
-        at = sorted(values)
-        mean, low, high = np.array([values[n] for n in at], dtype=float).T
-        style = look(i)
-        ax.plot(at, mean, color=style.colour, marker=style.marker, label=name)
-        ax.fill_between(at, low, high, color=style.colour, alpha=0.15, lw=0)
-    ax.set_xscale("log")
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    ax.set_xticks(ticks)
-    ax.set_xlabel(xlabel)
-    ax.set_ylabel(ylabel)
-    ax.set_ylim(bottom=0)
-    ax.legend()
     return fig
 
 
@@ -146,36 +125,4 @@ def stacked_shares(rows: Mapping[str, Mapping[str, float]], sizes: Mapping[str, 
     draw_stacked_shares(ax, rows, height=0.66, smallest=0.05)
     ax.set_yticks(range(len(rows)), [f"{name}\n{sizes[name]:,} cases" for name in rows], fontsize=9)
     fig.legend(loc="outside upper center", ncols=2, fontsize=8.5)
-    return fig
-
-
-@figure
-def score_over_time(
-    panels: Mapping[str, Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]]], ylabel: str, xlabel: str = "seconds"
-) -> Figure:
-    """Best score so far against the training time: a panel per data set, a line per training.
-
-    Args:
-        panels: data set -> name -> (seconds, score) per training, each (epochs,).
-    """
-    if not panels:
-        raise DataError("no data set was given: there is nothing to draw")
-    fig, axes = subplots(1, len(panels), figsize=(max(5.4, 3.7 * len(panels)), 3.5), squeeze=False)
-    names = list(dict.fromkeys(name for panel in panels.values() for name in panel))
-    for ax, (title, panel) in zip(axes[0], panels.items(), strict=True):
-        for name, runs in panel.items():
-            style = look(names.index(name))
-            for j, (seconds, score) in enumerate(runs):
-                best = np.maximum.accumulate(score)
-                ax.plot(seconds, best, color=style.colour, drawstyle="steps-post", lw=1.3, alpha=0.8)
-                ax.plot(seconds[-1], best[-1], color=style.colour, marker=style.marker, ms=7, ls="",
-                        label=name if j == 0 else None)  # fmt: skip
-        ax.set_xscale("log")
-        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        ax.xaxis.set_minor_formatter(StrMethodFormatter(""))
-        ax.set_title(title)
-        ax.set_xlabel(xlabel)
-        ax.set_ylim(bottom=0)
-    axes[0, 0].set_ylabel(ylabel)
-    shared_legend(fig, axes[0], ncols=3, fontsize=8.5)
     return fig

@@ -1,4 +1,4 @@
-"""Plots of comparisons over data sets and backbones: scores, differences, two protocols, average ranks."""
+"""Plots of comparisons over data sets and backbones: scores, differences, two protocols."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import StrMethodFormatter
+from matplotlib.ticker import NullLocator, StrMethodFormatter
 
 from dmesr_core.errors import DataError
 from dmesr_core.plots.intervals import Interval, contains_zero, draw_interval
@@ -57,6 +57,49 @@ def paired_differences(cells: Cells, metric: str, level: str = "95%, all interva
         ax.margins(x=0.08)
     _legend(fig, axes, title=f"{level}; hollow: zero is inside")
     return fig
+
+
+@figure
+def differences_by_amount(
+    panels: Mapping[str, Mapping[str, Mapping[float, Interval]]], xlabel: str, ylabel: str
+) -> Figure:
+    """Differences to each opponent against an amount on a logarithmic axis; hollow where the interval contains zero.
+
+    Args:
+        panels: title -> opponent -> amount -> difference with its interval.
+    """
+    if not panels:
+        raise DataError("no panel was given: there is nothing to draw")
+    names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
+    fig, axes = subplots(1, len(panels), figsize=(7.4, 4.2), sharey=True, squeeze=False)
+    for (title, lines), ax in zip(panels.items(), axes.flat, strict=True):
+        ax.axhline(0, color=INK, lw=1)
+        for i, name in enumerate(names):
+            if name in lines:
+                _draw_line(ax, lines[name], 1.04 ** (i - (len(names) - 1) / 2), i, name)
+        ticks = sorted({amount for line in lines.values() for amount in line})
+        ax.set_xscale("log")
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
+        ax.set_title(title)
+        ax.set_xlabel(xlabel)
+        ax.grid(axis="x", visible=False)
+    axes[0, 0].set_ylabel(ylabel)
+    _legend(fig, axes.flat, title="95%, all intervals at once; hollow: zero is inside")
+    return fig
+
+
+def _draw_line(ax: Axes, line: Mapping[float, Interval], shift: float, i: int, name: str) -> None:
+    """Points with intervals along a line; `shift` is a factor that keeps the intervals of several lines apart."""
+    own, amounts = look(i), sorted(line)
+    ax.plot([a * shift for a in amounts], [line[a][0] for a in amounts], color=own.colour, lw=1, alpha=0.7)
+    for number, amount in enumerate(amounts):
+        mean, low, high = line[amount]
+        ax.errorbar(
+            amount * shift, mean, yerr=[[mean - low], [high - mean]], fmt=own.marker, color=own.colour, capsize=2.5,
+            markersize=6, markerfacecolor="white" if contains_zero(line[amount]) else own.colour,
+            label=name if number == 0 else None,
+        )  # fmt: skip
 
 
 @figure
@@ -125,36 +168,6 @@ def sampled_hit_probability(rank: np.ndarray, n_items: int, k: int, negatives: i
     from scipy.stats import hypergeom
 
     return hypergeom.cdf(k - 1, n_items - 1, np.asarray(rank) - 1, min(negatives, n_items - 1))
-
-
-@figure
-def average_ranks(average: Mapping[str, Interval], critical: float, n_cells: str) -> Figure:
-    """Average rank of each model with its interval, best at the top, and Nemenyi's critical difference.
-
-    Args:
-        average: model -> (mean rank, low, high); critical: the critical difference, in ranks.
-        n_cells: what the ranks are averaged over, in words.
-    """
-    fig, ax = subplots(figsize=(7.2, 0.34 * len(average) + 1.7))
-    names = sorted(average, key=lambda m: average[m][0])
-    for y, name in enumerate(names):
-        mean, low, high = average[name]
-        ax.plot([low, high], [y, y], color=look(0).colour, lw=5, alpha=0.35, solid_capstyle="butt")
-        ax.plot(mean, y, marker="|", ms=12, mew=2, color=look(0).colour)
-        ax.annotate(f"{mean:.2f}", (mean, y), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=8)
-    top = -1.1
-    ax.plot([1, 1 + critical], [top, top], color=INK, lw=1.5, marker="|", ms=7)
-    ax.annotate(
-        f"critical difference {critical:.2f} (Nemenyi, one number per data set)", (1, top), xytext=(0, 5),
-        textcoords="offset points", fontsize=8,
-    )  # fmt: skip
-    ax.set_ylim(len(names) - 0.4, top - 0.9)
-    ax.set_xlim(0.7, max(len(names), 1 + critical) + 0.3)
-    ax.set_yticks(range(len(names)), names)
-    ax.set_xticks(range(1, len(names) + 1))
-    ax.set_xlabel(f"average rank over {n_cells} (1 is best)\nbars: 95% interval over users and seeds")
-    ax.grid(axis="y", visible=False)
-    return fig
 
 
 def _panels(cells: Cells, columns: int, row: float) -> tuple[Figure, list[Axes], list[str]]:

@@ -146,3 +146,14 @@ def test_the_bazaar_says_which_colours_are_written_and_which_facts_nobody_goes_b
         )
     assert 0 < written.sum() < 24
     assert fact_probes.unused_facts(world) == {"shape", "size"}
+
+
+def test_the_mean_of_each_group_is_its_last_line():
+    tables = {"known": {"DMESR": {"colour": 0.25, "shape": 0.75, "series": 0.5}}}
+    groups = {"only in the\npicture": ["colour", "shape"], "only in\nthe words": ["series"]}
+    wider, named = fact_probes.with_means(tables, groups)
+    assert named == {
+        "only in the\npicture": ["colour", "shape", "mean, picture"],
+        "only in\nthe words": ["series", "mean, words"],
+    }
+    assert wider["known"]["DMESR"] == tables["known"]["DMESR"] | {"mean, picture": 0.5, "mean, words": 0.5}

@@ -32,6 +32,30 @@ def few(tmp_path, monkeypatch):
     return file, lambda *options: cli.main([*line, *options])
 
 
+def test_the_check_says_what_is_stale_and_strict_refuses_it(few, capsys):
+    file, run = few
+    assert run("--check") == 0 and not file.exists()
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "few: 0 of 2 trainings by the present code (0%); without a record: 2 on bazaar"
+    assert said[1].startswith("in all: 0 of 2 ")
+    assert run("--check", "--strict") == 1
+    assert "not all records are by the present code: dmesr experiment few makes" in capsys.readouterr().err
+    assert run() == 0 and run("--check", "--strict") == 0
+    assert "in all: 2 of 2 trainings by the present code (100%)" in capsys.readouterr().out
+    file.write_text(file.read_text().replace('"code": "', '"code": "old'))
+    assert run("--check") == 0 and run("--check", "--strict") == 1
+    assert "few: 0 of 2 trainings by the present code (0%); by earlier states: 2 on bazaar" in capsys.readouterr().out
+
+
+def test_the_check_is_of_all_grids_where_none_is_named(capsys):
+    assert cli.main(["experiment", "--check"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("views: ") for line in said) and said[-1].startswith("in all: ")
+    assert cli.main(["experiment", "--check", "--out", "one.jsonl"]) == 1
+    assert cli.main(["experiment", "few", "--strict"]) == 1
+    assert "--strict belongs to --check" in capsys.readouterr().err
+
+
 def fail(*_, **__):
     raise ValueError("no luck")
 

@@ -11,7 +11,6 @@ from dmesr_core.evaluation.learning_curves import (
     CurvePair,
     amount_reaching,
     curve_pairs,
-    curves,
     gains_by_amount,
 )
 from dmesr_core.evaluation.results import Result
@@ -72,14 +71,6 @@ def test_a_larger_level_makes_a_wider_interval():
     pair = curve_pairs(results(noise=0.1), SIDES, "ndcg@10", n=400)["plain"]
     (_, low, high), (_, lower, higher) = pair.ratio(1, level=0.8), pair.ratio(1, level=0.99)
     assert lower < low < high < higher
-
-
-def test_curves_leave_out_amounts_at_which_a_model_was_not_trained():
-    found = results()
-    del found[200]["theirs"]
-    lines = curves(found, {"ours": "Ours", "theirs": "Theirs"}, "ndcg@10", n=20)
-    assert list(lines["Ours"]) == [100, 200, 400] and list(lines["Theirs"]) == [100, 400]
-    assert lines["Ours"][200] == pytest.approx((0.3, 0.3, 0.3))
 
 
 def test_gains_by_amount():

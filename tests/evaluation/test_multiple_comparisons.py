@@ -1,4 +1,4 @@
-"""Many comparisons: joint coverage of a family, adjusted p-values, average ranks."""
+"""Many comparisons: joint coverage of a family, adjusted p-values."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from dmesr_core.errors import DataError, SettingsError
 from dmesr_core.evaluation.bootstrap import paired_bootstrap
 from dmesr_core.evaluation.multiple_comparisons import (
     all_pairs,
-    average_ranks,
-    critical_difference,
     holm,
     simultaneous,
 )
@@ -153,10 +151,6 @@ def test_what_cannot_be_compared_is_refused():
         simultaneous({}, "m")
     with pytest.raises(SettingsError, match="level"):
         simultaneous({"x": (a, a)}, "m", level=95)
-    with pytest.raises(DataError, match="no cell"):
-        average_ranks({}, "m")
-    with pytest.raises(DataError, match="cell 'y' holds b; the first cell holds a"):
-        average_ranks({"x": {"a": a}, "y": {"b": a}}, "m")
 
 
 def test_holm_by_hand():
@@ -176,35 +170,3 @@ def test_holm_rejects_no_more_than_it_may_and_no_less_than_bonferroni():
     assert 0.03 < (adjusted < 0.05).any(axis=1).mean() < 0.065
     assert (adjusted <= np.minimum(1, 12 * p) + 1e-12).all()
     assert (adjusted >= p).all()
-
-
-def test_average_ranks_follow_the_means_with_wide_intervals_for_equal_models():
-    rng = np.random.default_rng(6)
-    ease = rng.random((2, 300))
-    cells = {
-        c: {
-            "bad": result(ease[c]),
-            "good": result(ease[c] + 1),
-            "fair": result(ease[c] + 0.5 + rng.normal(0, 0.1, 300)),
-            "same": result(ease[c] + 0.5 + rng.normal(0, 0.1, 300)),
-        }
-        for c in range(2)
-    }
-    ranks = average_ranks(cells, "m", 300)
-    assert next(iter(ranks)) == "good" and list(ranks)[-1] == "bad"
-    assert ranks["good"] == (1, 1, 1)
-    assert ranks["bad"] == (4, 4, 4)
-    assert ranks["fair"][0] + ranks["same"][0] == 5
-    assert ranks["fair"][2] - ranks["fair"][1] >= 0.5
-    tied = average_ranks({0: {"x": result(ease[0]), "y": result(ease[0])}}, "m", 50)
-    assert tied == {"x": (1.5, 1.5, 1.5), "y": (1.5, 1.5, 1.5)}
-
-
-def test_critical_difference_is_that_of_the_published_table():
-    """Demšar (2006), table 5a: q at .05 is 1.960 for two models, 2.850 for six, 3.164 for ten."""
-    for n_models, q in ((2, 1.960), (6, 2.850), (10, 3.164)):
-        for n_data in (4, 30):
-            unit = np.sqrt(n_models * (n_models + 1) / (6 * n_data))
-            assert critical_difference(n_models, n_data) == pytest.approx(q * unit, abs=0.002 * unit)
-    with pytest.raises(SettingsError, match="two or more models"):
-        critical_difference(1, 4)

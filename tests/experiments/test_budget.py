@@ -8,7 +8,6 @@ from helpers.study_records import HOME, make_record, make_study_records
 from dmesr_core.experiments.budget import (
     is_unfinished,
     longer_training,
-    unfinished_by_variant,
     unfinished_share,
     weight_decays,
 )
@@ -29,13 +28,6 @@ def test_a_best_epoch_in_the_last_tenth_is_late():
     assert is_unfinished(late("dmesr"))
     assert not is_unfinished(make_record("dmesr", report={"best_epoch": 17}))
     assert unfinished_share([late("dmesr"), make_record("dmesr")]) == 0.5
-
-
-def test_shares_are_counted_by_backbone_and_variant():
-    records = [late("raw") if r.get("variant") == "raw" else r for r in make_study_records({})]
-    found = unfinished_by_variant(Study.of(records))
-    assert found["SASRec"]["raw vectors"] == 1
-    assert found["SASRec"]["DMESR"] == 0
 
 
 def test_more_epochs_are_compared_with_the_usual_ones_of_the_same_seeds():

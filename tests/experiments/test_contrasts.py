@@ -10,13 +10,9 @@ from dmesr_core.evaluation.bootstrap import Paired
 from dmesr_core.evaluation.results import Result
 from dmesr_core.experiments.contrasts import (
     by_contender,
-    logs_of,
     one_by_one,
     ordered_pairs,
     pair_results,
-    pairs_apart,
-    ranked_cells,
-    ratios,
     seed_shares,
     two_protocols,
     width_ratio,
@@ -70,24 +66,6 @@ def test_the_share_of_the_seeds_is_nothing_where_they_agree_all_at_most_and_unkn
     assert seed_shares(apart, {"k": NARROW}, M)["k"] == 1
     single = {"k": (result([1, 0]), result([0, 0]))}
     assert np.isnan(seed_shares(single, {"k": WIDE}, M)["k"])
-
-
-def test_the_ratio_is_averaged_over_backbones():
-    study = a_study({"dmesr": 0, "id_only": 1}, backbones=["sasrec", "gru4rec"])
-    assert ratios(study.cells(), "dmesr", "id_only", M) == {HOME: pytest.approx(np.log2(3))}
-    assert ratios(study.cells(), "dmesr", "dmesr", M) == {HOME: 1}
-
-
-def test_one_log_that_is_split_twice_is_one_data_set():
-    study = a_study(places=[HOME, BY_TIME, ("movielens", "leave-one-out")])
-    assert logs_of(ranked_cells(study)) == ["bazaar", "movielens"]
-    assert next(iter(ranked_cells(study).values())).keys() >= {"popularity", "DMESR"}
-
-
-@pytest.mark.parametrize(("critical", "wanted"), [(0.5, 15), (5, 0), (3.5, 3)])
-def test_average_ranks_are_apart_where_their_distance_exceeds_the_critical_one(critical, wanted):
-    above = {name: k for k, name in enumerate(("popularity", "id_only", "raw", "llm_esr", "llm_emb", "dmesr"))}
-    assert pairs_apart(ranked_cells(a_study(above)), M, critical) == (wanted, 15)
 
 
 def test_contenders_are_named_with_their_backbone_and_popularity_comes_last():

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers.small_material import BACKBONE, TRAIN, make_material
 
 from dmesr_core import profiles
-from dmesr_core.data.catalogue import Catalogue
 from dmesr_core.data.interactions import Interactions
 from dmesr_core.errors import DataError
 from dmesr_core.experiments import grids
@@ -19,7 +17,6 @@ from dmesr_core.experiments.own_data import (
     default_settings,
     jobs_on,
     jobs_on_both_splits,
-    random_pictures,
     scaled_epochs,
     train,
 )
@@ -99,11 +96,3 @@ def test_both_splits_have_their_own_number_of_seeds_and_the_epochs_of_the_profil
         ("leave-one-out", 0), ("leave-one-out", 1), ("global-time", 0),
     ]  # fmt: skip
     assert {job.train.epochs for job, _ in work} == {profile.max_epochs}
-
-
-def test_random_pictures_are_of_different_items_and_not_more_than_there_are():
-    ids = tuple("abc")
-    catalogue = Catalogue(ids, ids, ids, (Path("a.png"), None, Path("c.png")))
-    chosen = random_pictures(catalogue, 5, np.random.default_rng(0))
-    assert sorted(map(str, chosen)) == ["None", "a.png", "c.png"]
-    assert len(random_pictures(catalogue, 2, np.random.default_rng(0))) == 2

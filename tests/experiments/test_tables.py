@@ -17,7 +17,6 @@ AT = (HOME, "sasrec", "id_only")
 def test_cells_are_named_by_the_title_of_their_data():
     assert tables.flat({AT: GAIN}) == {"Bazaar|sasrec|id_only": GAIN}
     assert tables.by_title({BY_TIME: 1}) == {"Bazaar by time": 1}
-    assert tables.side_by_side({HOME: 1.0}, {HOME: 2.0}) == {"Bazaar": (1.0, 2.0)}
 
 
 def test_panels_hold_intervals_without_p_values():
@@ -44,12 +43,9 @@ def test_popularity_stands_in_each_column_and_a_missing_backbone_is_blank():
     assert table.loc[("Bazaar by time", "DMESR"), "GRU4Rec"] == ""
 
 
-def test_gains_and_their_half_widths():
-    over, cell = tables.over(["id_only"]), (("Bazaar", "SASRec"), "over ID only")
-    assert tables.gains({AT: GAIN}, over).loc[cell] == "+0.020 [+0.010, +0.030], p = 0.0010"
-    table = tables.half_widths({AT: GAIN}, over)
-    assert abs(table.loc[cell] - 0.01) < 1e-12
-    assert table.index.names == ["noticed every second time", ""]
+def test_gains_stand_with_interval_and_p_value():
+    cell = (("Bazaar", "SASRec"), "over ID only")
+    assert tables.gains({AT: GAIN}, tables.over(["id_only"])).loc[cell] == "+0.020 [+0.010, +0.030], p = 0.0010"
 
 
 def test_means_are_named_by_variant():

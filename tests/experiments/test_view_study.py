@@ -1,17 +1,19 @@
 """The study of views: which records it takes, what it compares, what it calls its variants."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from helpers.study_records import N_CASES, make_record, spread
 
+from dmesr_core import profiles
 from dmesr_core.errors import DataError
-from dmesr_core.experiments import grids, view_study
+from dmesr_core.experiments import grids, own_data, view_study
 from dmesr_core.experiments.grid import Data, jobs
 from dmesr_core.experiments.records import read_records
 from dmesr_core.experiments.sweep import results_file
 from dmesr_core.experiments.variants import VARIANTS
-from dmesr_core.experiments.view_study import ABLATION, LABELS, OURS, SETTING_OF, ViewStudy, by_variant
+from dmesr_core.experiments.view_study import ABLATION, EARLIER, LABELS, OURS, SETTING_OF, ViewStudy, by_variant
 
 SPARSE = ("bazaar-sparse", "leave-one-out")
 
@@ -34,7 +36,7 @@ def records(**changes):
 def test_every_variant_of_the_grid_has_a_name():
     named = LABELS.keys() | ABLATION.keys() | SETTING_OF.keys()
     asked = {job.name for some in jobs(grids.get("views")).values() for job in some}
-    assert asked == named and named - {"popularity"} <= VARIANTS.keys()
+    assert asked | set(EARLIER) == named and named - {"popularity"} <= VARIANTS.keys()
 
 
 def test_results_come_by_data_and_backbone_in_the_order_of_the_labels():
@@ -69,6 +71,12 @@ def test_seeds_that_a_variant_lacks_are_left_out():
     some = [r for r in records() if not (r.get("variant") == "dmesr" and r.seed == 1 and r.data == "bazaar")]
     study = ViewStudy.of(some)
     assert study.of_data("bazaar")[OURS].n_seeds == 1 and study.of_data("bazaar-sparse")[OURS].n_seeds == 2
+
+
+def test_a_backbone_with_fewer_seeds_takes_none_from_the_others():
+    some = [r for r in records() if not (r.get("backbone") == "gru4rec" and r.seed == 1)]
+    study = ViewStudy.of(some)
+    assert study.of_data("bazaar")[OURS].n_seeds == 2 and study.of_data("bazaar", "gru4rec")[OURS].n_seeds == 1
 
 
 def with_settings(variant, dropout, valid, seed=0, **changes):
@@ -110,7 +118,16 @@ def test_on_own_data_each_variant_is_trained_once_with_each_backbone():
     work = [(job, None) for job in jobs(grids.get("views"))[Data("bazaar")] if job.train.seed == 0]
     found = [(job.name, job.backbone.name) for job, _ in view_study.first_settings(work)]
     assert len(set(found)) == len(found) and {(OURS, "sasrec"), (OURS, "gru4rec")} <= set(found)
-    assert {name for name, _ in found} == LABELS.keys() | ABLATION.keys()
+    assert {name for name, _ in found} == LABELS.keys() - set(EARLIER) | ABLATION.keys()
+
+
+def test_on_own_data_sasrec_alone_is_trained(monkeypatch):
+    asked = []
+    monkeypatch.setattr(own_data, "train", lambda work, folder: [asked.append(job) for job, _ in work] and [])
+    log = SimpleNamespace(interactions=SimpleNamespace(leave_one_out=lambda: "the split"))
+    assert view_study.records_for("folder", profiles.get("smoke"), lambda: log, lambda: "the features") == []
+    assert {(job.backbone.name, job.train.seed, job.train.epochs) for job in asked} == {("sasrec", 0, 2)}
+    assert {OURS, "id_unit", "views_no_fusion"} <= {job.name for job in asked}
 
 
 def test_earlier_trainings_are_of_the_same_variants():
@@ -121,10 +138,11 @@ def test_earlier_trainings_are_of_the_same_variants():
         replace(r, backbone=r.backbone | {"dropout": 0.4}) for r in stored if r.get("variant") in ("id_unit", "dmesr")
     ]
     found = view_study.earlier_records(asked)
-    assert sorted(r.get("variant") for r in found) == ["dmesr", "id_unit"]
+    assert sorted(r.get("variant") for r in found) == ["dmesr", "id_unit", "llm_esr", "raw"]
     assert all(r.backbone["dropout"] == 0.2 and r.seed == 0 for r in found)
     changed = [replace(r, variant=r.variant | {"changes": {"unit": True, "softmaxes": 2}}) for r in asked]
-    assert view_study.earlier_records(changed) == []
+    assert {r.get("variant") for r in view_study.earlier_records(changed)} == set(EARLIER)
+    assert {r.get("variant") for r in view_study.earlier_records(stored)} == set()  # they are there
 
 
 def test_the_time_of_an_epoch_is_that_of_its_trainings():

@@ -51,6 +51,21 @@ def test_a_model_missing_in_the_first_panel_is_in_the_legend_with_its_own_look()
     assert fig.axes[1].containers[0].lines[0].get_color() == look(1).colour
 
 
+def test_differences_by_amount_have_a_panel_per_title_and_a_line_per_opponent():
+    up, open_ = (0.02, 0.01, 0.03), (0.01, -0.01, 0.03)
+    panels = {"few": {"a": {4.5: up, 2.2: open_}}, "many": {"a": {9.0: up}, "b": {9.0: up}}}
+    fig = comparisons.differences_by_amount(panels, "events per item", "difference")
+    few, many = fig.axes
+    assert [title(ax) for ax in fig.axes] == ["few", "many"] and legend(fig) == ["a", "b"]
+    faces = [c.lines[0].get_markerfacecolor() for c in few.containers]
+    assert faces == ["white", look(0).colour]  # from the smallest amount on
+    assert [t.get_text() for t in few.get_xticklabels()] == ["2.2", "4.5"] and few.get_xscale() == "log"
+    at = [float(c.lines[0].get_xdata()[0]) for c in many.containers]
+    assert at[0] < 9 < at[1] and few.get_ylim() == many.get_ylim()
+    with pytest.raises(DataError, match="nothing to draw"):
+        comparisons.differences_by_amount({}, "", "")
+
+
 def test_differences_are_hollow_where_the_interval_contains_zero():
     cells = {"Bazaar": {"SASRec": {"over a": (0.02, 0.01, 0.03), "over b": (0.01, -0.01, 0.03)}}}
     fig = comparisons.paired_differences(cells, "NDCG@10")
@@ -86,16 +101,6 @@ def test_a_sampled_hit_depends_on_how_many_are_drawn():
     full, sampled = (line.get_ydata() for line in fig.axes[0].lines)
     assert full.sum() < sampled.sum()
     assert fig.axes[0].get_xscale() == "log"
-
-
-def test_ranks_run_from_the_best_and_show_the_critical_difference():
-    fig = comparisons.average_ranks({"b": (2.5, 2, 3), "a": (1.2, 1, 1.5)}, 1.4, "two data sets")
-    ax = fig.axes[0]
-    assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
-    assert [0.0, 0.0] in [list(line.get_ydata()) for line in ax.lines]
-    assert any("1.40" in t.get_text() for t in ax.texts)
-    assert "two data sets" in ax.get_xlabel()
-    assert ax.get_xlim()[1] > 2.5
 
 
 def test_nothing_to_draw_is_refused():

@@ -49,7 +49,7 @@ PLOTS = {
     "grid": lambda t: data.picture_grid(catalogue_of(t), [1, 2]),
     "card": lambda t: data.product_card(PICTURE, t, t),
     "case": lambda t: data.picture_rows(
-        [mistakes.case_tiles(catalogue_of(t), np.array([1]), 2, {t: np.array([1])}, lambda k: t)]
+        [mistakes.labelled_tiles(catalogue_of(t), [(1, t)], (2, t), [(1, t)], lambda k: t)]
     ),
     "timelines": lambda t: data.split_timelines(
         [np.arange(3.0)], {t: [np.array(["train", "valid", "test"])]}, {t: [1.5]}, unit=t
@@ -72,13 +72,11 @@ PLOTS = {
     "compared scores": draw_comparisons(comparisons.scores),
     "compared differences": draw_comparisons(comparisons.paired_differences),
     "protocols": lambda t: comparisons.protocol_comparison({t: {t: (0.1, 0.2), "b": (0.2, 0.1)}}, t, t),
-    "ranks": lambda t: comparisons.average_ranks({t: (1.2, 1.0, 1.5), "b": (1.8, 1.5, 2.0)}, 0.5, t),
-    "components": lambda t: ablations.component_table({t: [t]}, [t, "b"], {t: INTERVAL}, t),
+    "components": lambda t: ablations.component_table({t: [t]}, [t, "b"], {t: INTERVAL}, t, {t: t}),
     "sensitivity": lambda t: ablations.sensitivity({t: {1.0: INTERVAL, 2.0: INTERVAL}}, {t: 1.0}, t),
-    "efficiency": lambda t: ablations.data_efficiency({t: {10: INTERVAL, 100: INTERVAL}}, t, t),
+    "amounts": lambda t: comparisons.differences_by_amount({t: {t: {1.5: INTERVAL, 3.0: INTERVAL}}}, t, t),
     "probes": lambda t: ablations.probe_heatmaps({t: {t[:9]: {t[:9]: 0.5}}}, {t[:9]: [t[:9]]}),
     "shares": lambda t: ablations.stacked_shares({t: {t: 0.4, "b": 0.6}}, {t: 5}),
-    "over time": lambda t: ablations.score_over_time({t: {t: [(np.array([1.0, 2]), np.array([0.1, 0.2]))]}}, t, t),
     "influence": lambda t: backbones.influence_maps({t: SQUARE}),
     "ratios": lambda t: speed.ratios({t: {t: (2.0, 1.0, 9.0)}}, t, {t: 2.0}),
     "split": lambda t: tiny_mllm.split_map({t: np.zeros((9, 9), int)}, [t[:9]] * 9, [t[:9]] * 9, [t, "b"]),

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import pandas as pd
-
-from dmesr_core.book.narration.verdicts import Difference, by_verdict, choose, listed, verdict, with_interval
+from dmesr_core.book.narration.verdicts import Difference, by_verdict, listed, verdict, with_interval
 from dmesr_core.evaluation.bootstrap import Paired
 from dmesr_core.evaluation.results import Result
 
@@ -17,7 +15,7 @@ PARTS = {  # variant -> the part that it lacks
     "text_only": "the picture view",
     "no_id": "the ID vector",
 }
-ALTERNATIVES = ("injection_concat", "injection_two_towers", "dmesr_unit", "id_unit")  # compared with DMESR as a whole
+ENTRIES = {"injection_concat": "concatenation", "injection_two_towers": "two towers"}  # in place of the sum
 
 
 def seeds(n: int) -> str:
@@ -39,89 +37,9 @@ def conditions(n_seeds: int, own_data: bool, smoke: bool) -> str:
     return " ".join(notes) or "Every cell has the same seeds."
 
 
-def table(labels: Mapping[str, str], results: Mapping[str, Result], changes: Mapping[str, Paired]) -> pd.DataFrame:
-    """One row per variant: its NDCG@10, and the difference to DMESR where `changes` has one."""
-    rows = {
-        label: {
-            "NDCG@10": f"{results[name].mean()['ndcg@10']:.4f}",
-            "difference to DMESR": with_interval(changes[name]) if name in changes else "",
-            "p, adjusted": f"{changes[name].p:.4f}" if name in changes else "",
-        }
-        for name, label in labels.items()
-    }
-    return pd.DataFrame(rows).T
-
-
 def opposite(change: Paired) -> Paired:
     """b - a from a - b."""
     return Paired(-change.diff, -change.high, -change.low, change.p)
-
-
-def contribution(change: Difference, whole_gain: Difference) -> str:
-    """Whether a part earns its place.
-
-    Args:
-        change: of the score when the part is taken away.
-        whole_gain: of the whole over the baseline; where it is clear, the cost is given as a share of it.
-    """
-    words = choose(
-        change,
-        better="does not earn its place here: without it the score rises",
-        worse="earns its place: without it the score falls",
-        undecided="is not shown to matter here: zero is inside the interval",
-    )
-    share = ""
-    if verdict(change) == "worse" and verdict(whole_gain) == "better":
-        cost, gain = -change.diff, whole_gain.diff
-        share = f", {'more than' if cost > gain else f'{cost / gain:.0%} of'} the whole gain over ID only"
-    return f"{words} ({with_interval(change)}{share})"
-
-
-def alternative(change: Difference) -> str:
-    """Whether another way to do the same is better or worse."""
-    return f"{choose(change, 'better', 'worse', 'not told apart from it')} ({with_interval(change)})"
-
-
-def story(changes: Mapping[str, Difference]) -> str:
-    """Which of `PARTS` carry the gain, which do not matter, which are in the way; the largest cost first."""
-    order = sorted(PARTS, key=lambda name: changes[name].diff)
-    found = by_verdict({PARTS[name]: changes[name] for name in order})
-    text = "No single part is shown to carry."
-    if found["worse"]:
-        text = f"What carries, the largest difference first: {listed(found['worse'])}."
-    if found["undecided"]:
-        text += f" Not shown to matter: {listed(found['undecided'])}."
-    if found["better"]:
-        text += f" Better without: {listed(found['better'])}."
-    return text
-
-
-def sum_of_differences(changes: Mapping[str, Difference]) -> float:
-    """Of all `PARTS`, each taken away alone."""
-    return sum(changes[name].diff for name in PARTS)
-
-
-def setting(moves: Mapping[float, Difference]) -> str:
-    """How much one setting matters; `moves`: value -> difference to the default."""
-    found = by_verdict(dict(sorted(moves.items())))
-    better, worse = ([f"{value:g}" for value in found[which]] for which in ("better", "worse"))
-    diffs = [0.0, *(move.diff for move in moves.values())]
-    text = f"from the worst to the best value NDCG@10 moves by {max(diffs) - min(diffs):.4f}; "
-    text += f"clearly worse than the default: {listed(worse)}" if worse else "none is clearly worse than the default"
-    return text + (f"; clearly better: {listed(better)}" if better else ", none clearly better")
-
-
-def largest_move(moves: Mapping[object, Difference]) -> float:
-    """The largest difference that any setting makes, in either direction."""
-    return max(abs(move.diff) for move in moves.values())
-
-
-def move_beside_gain(move: float, whole_gain: Difference) -> str:
-    """Whether the largest move is smaller than the whole gain, if that is clear."""
-    if verdict(whole_gain) != "better":
-        return "There is no clear gain over ID only here to compare it with"
-    words = "smaller than" if move < whole_gain.diff else "no smaller than"
-    return f"That is {words} the whole gain over ID only ({whole_gain.diff:.4f})"
 
 
 def retrained(agreement: float | None) -> str:
@@ -136,3 +54,73 @@ def retrained(agreement: float | None) -> str:
     if agreement == 1:
         words = "it puts every test case at the rank that was stored"
     return f"This DMESR is also a row of the ablation: {words}."
+
+
+def notes(
+    labels: Mapping[str, str], results: Mapping[str, Result], changes: Mapping[str, Difference]
+) -> dict[str, str]:
+    """Label of a variant -> its NDCG@10, and the difference to DMESR where `changes` has one."""
+    found = {}
+    for name, label in labels.items():
+        score = f"{results[name].mean()['ndcg@10']:.4f}"
+        found[label] = f"{score}   {with_interval(changes[name])}" if name in changes else score
+    return found
+
+
+def story(changes: Mapping[str, Difference]) -> str:
+    """Which of `PARTS` are missed when they are taken away alone, the largest cost first."""
+    order = sorted(PARTS, key=lambda name: changes[name].diff)
+    found = by_verdict({PARTS[name]: changes[name] for name in order})
+    missed = found["worse"]
+    parts = ["No part is shown to be missed when it is taken away alone"]
+    if missed:
+        only = "Only " if len(missed) < len(PARTS) else ""
+        verb = "is missed when it is" if len(missed) == 1 else "are missed when they are"
+        parts = [f"{only}{listed(missed)} {verb} taken away alone"]
+    if found["better"]:
+        parts.append(f"the score rises without {listed(found['better'])}")
+    if found["undecided"]:
+        parts.append(f"zero is inside the intervals for {listed(found['undecided'])}")
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def one_by_one(single: Mapping[str, Difference], at_once: Mapping[str, Difference]) -> str:
+    """Whether intervals that hold one at a time give other verdicts on `PARTS` than those that hold at once."""
+    other = {name: part for name, part in PARTS.items() if verdict(single[name]) != verdict(at_once[name])}
+    if not other:
+        return "Intervals that hold one by one, as there, give the same verdict on each part."
+    named = listed(f"{part} ({with_interval(single[name])})" for name, part in other.items())
+    return (
+        f"Intervals that hold one by one, as there, have another verdict on {named}; "
+        "among so many comparisons that may be luck."
+    )
+
+
+def entries(changes: Mapping[str, Difference]) -> str:
+    """Whether other ways into the recommender are as good as the sum."""
+    found = by_verdict({ENTRIES[name]: changes[name] for name in ENTRIES})
+    words = {"better": "better", "worse": "worse", "undecided": "not told apart"}
+    return "; ".join(f"{words[kind]}: {listed(names)}" for kind, names in found.items() if names)
+
+
+def settings(
+    moves: Mapping[tuple[str, float], Difference], labels: Mapping[str, str], whole_gain: Difference
+) -> str:  # fmt: skip
+    """Whether any setting matters, and how much beside the whole gain.
+
+    Args:
+        moves: (setting, value) -> difference to the default.
+        labels: setting -> what it is called.
+        whole_gain: of DMESR over ID only.
+    """
+    found = by_verdict({f"{labels[name]} {value:g}": move for (name, value), move in sorted(moves.items())})
+    clear = [f"clearly {kind}{{}}: {listed(found[kind])}" for kind in ("worse", "better") if found[kind]]
+    parts = [text.format("" if i else " than the default") for i, text in enumerate(clear)]
+    largest = max(abs(move.diff) for move in moves.values())
+    beside = f"the largest move is {largest:.4f}, and there is no clear gain over ID only to compare it with"
+    if verdict(whole_gain) == "better":
+        size = "smaller" if largest < whole_gain.diff else "no smaller"
+        beside = f"the largest move, {largest:.4f}, is {size} than the whole gain over ID only ({whole_gain.diff:.4f})"
+    text = "; ".join([*(parts or ["no value is clearly better or worse than the default"]), beside])
+    return text[0].upper() + text[1:] + "."

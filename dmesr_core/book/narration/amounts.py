@@ -9,7 +9,7 @@ import pandas as pd
 
 from dmesr_core.book.narration.verdicts import Difference, with_interval
 from dmesr_core.evaluation.groups import Interval
-from dmesr_core.evaluation.learning_curves import CurvePair
+from dmesr_core.evaluation.learning_curves import ByAmount, CurvePair
 from dmesr_core.experiments.training_lengths import TrainingLength
 
 _NAMES = {  # kind of comparison -> the opponent, and DMESR
@@ -23,47 +23,33 @@ def ratio(value: Interval) -> str:
     return "{:.2f} [{:.2f}, {:.2f}]".format(*value)
 
 
-def table(pairs: Mapping[str, CurvePair], lengths: Mapping[int, TrainingLength]) -> pd.DataFrame:
-    """A column per amount: both ratios, and how long trainings were.
+def table(
+    results: ByAmount, models: Mapping[str, str], gains: Mapping[str, Mapping[int, Difference]],
+    pairs: Mapping[str, CurvePair], lengths: Mapping[int, TrainingLength],
+) -> pd.DataFrame:  # fmt: skip
+    """A column per amount: scores, differences (intervals at once), ratios (one by one), and how long trainings were.
 
     Args:
-        pairs: "plain" and "unit" -> curves.
+        models: variant -> label; gains, pairs: "plain" and "unit" -> what compares DMESR with ID only.
     """
     columns = {
         f"{amount:,} shoppers": {
+            **{label: f"{at[name].mean()['ndcg@10']:.4f}" if name in at else "" for name, label in models.items()},
+            "DMESR − ID only": with_interval(gains["plain"][amount]),
+            "DMESR − ID only, of one length": with_interval(gains["unit"][amount]),
             "DMESR / ID only": ratio(pairs["plain"].ratio(k)),
-            "the same, all vectors of one length": ratio(pairs["unit"].ratio(k)),
-            "steps of a training, at most": f"{length.max_steps:,}",
-            "trainings whose last epoch was the best": f"{length.at_limit} of {length.trainings}",
+            "DMESR / ID only, of one length": ratio(pairs["unit"].ratio(k)),
+            "steps of a training, at most": f"{lengths[amount].max_steps:,}",
+            "trainings whose last epoch was the best": f"{lengths[amount].at_limit} of {lengths[amount].trainings}",
         }
-        for k, (amount, length) in enumerate(lengths.items())
+        for k, (amount, at) in enumerate(results.items())
     }
-    return pd.DataFrame(columns).rename_axis("NDCG@10, with intervals one by one; steps")
+    return pd.DataFrame(columns).rename_axis("NDCG@10")
 
 
 def ratios(pairs: Mapping[str, CurvePair]) -> dict[str, dict[str, Interval]]:
     """Kind -> amount -> ratio, for the chapter's file of numbers."""
     return {kind: {str(a): pair.ratio(k) for k, a in enumerate(pair.amounts)} for kind, pair in pairs.items()}
-
-
-def steps(lengths: Mapping[int, TrainingLength], equally_long: bool) -> str:
-    """Whether trainings on fewer shoppers may take as many steps."""
-    if equally_long:
-        most = list(lengths.values())[-1].max_steps
-        return (
-            f"However few the shoppers, a training may take as many steps, about {most:,}: with fewer shoppers, "
-            "it sees each of them more often."
-        )
-    by_amount = ", ".join(f"{length.max_steps:,} with {amount:,}" for amount, length in lengths.items())
-    return (
-        f"Mind the steps that a training may take: {by_amount} shoppers. So the amount of data and "
-        "the length of a training change together here, and what follows cannot tell the two apart."
-    )
-
-
-def gains(changes: Mapping[int, Difference]) -> str:
-    """The difference with each amount."""
-    return ", ".join(f"{with_interval(change)} with {amount:,}" for amount, change in changes.items()) + " shoppers"
 
 
 def shoppers(amounts: Interval, smallest: int, largest: int) -> list[str]:
@@ -88,20 +74,32 @@ def data_worth(kind: str, amounts: Interval, smallest: int, largest: int) -> str
     return f"What {theirs} reaches with {largest:,} shoppers, {ours} {reaches} (interval: {' to '.join(ends)})."
 
 
-def lead(few: Interval, few_over_all: Interval, equally_long: bool) -> tuple[str, str]:
-    """Whether the lead is larger, in proportion, where data is scarce: a short answer, and the ratio in words.
+def story(pairs: Mapping[str, CurvePair], equally_long: bool) -> str:
+    """Whether DMESR's lead is larger, in proportion, where data is scarce.
 
     Args:
-        few: ratio of the scores with the smallest amount.
-        few_over_all: that ratio divided by the ratio with all data.
+        pairs: "plain" and "unit" -> curves; the intervals of all hold at once.
         equally_long: whether all trainings may take as many steps.
     """
-    answer, words = "open", "not told apart from one"
-    if few_over_all[1] > 1 and few[1] > 1:
-        answer, words = "yes", "larger where data is scarce"
-    elif few_over_all[1] > 1:
-        answer, words = "not shown", "larger where data is scarce, but even there not shown to be above one"
-    elif few_over_all[2] < 1:
-        answer, words = "no", "smaller where data is scarce"
-    caveat = "" if equally_long else " (but trainings are not equally long)"
-    return answer + caveat, f"{ratio(few_over_all)}: {words}{caveat}"
+    found = {kind: _lead(pair, 1 - 0.05 / len(pairs)) for kind, pair in pairs.items()}
+    caveat = "" if equally_long else " But trainings on fewer shoppers are shorter here: this cannot be told apart."
+    return (
+        f"In proportion, DMESR's lead over ID only {found['plain']}; with vectors of one length on both sides it "
+        f"{found['unit']}.{caveat}"
+    )
+
+
+def few_over_all(pair: CurvePair, level: float = 0.95) -> Interval:
+    """The ratio of the scores with the fewest shoppers, divided by the ratio with all of them."""
+    return pair.ratio(0, relative_to=-1, level=level)
+
+
+def _lead(pair: CurvePair, level: float) -> str:
+    change, few = few_over_all(pair, level), pair.ratio(0)
+    words = "is not shown to be larger or smaller with the fewest shoppers"
+    if change[1] > 1:
+        words = "is larger with the fewest shoppers than with all"
+        words += "" if few[1] > 1 else ", but even there not shown to be a lead"
+    elif change[2] < 1:
+        words = "is smaller with the fewest shoppers than with all"
+    return f"{words} ({ratio(change)})"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from dmesr_core.book.narration.verdicts import Difference, by_verdict, listed, verdict, with_interval
-from dmesr_core.data.bazaar.facts import CATEGORIES
+from dmesr_core.book.narration.verdicts import Difference, by_verdict
 from dmesr_core.experiments.budget import LongerTraining
 from dmesr_core.experiments.contrasts import Interval
 from dmesr_core.experiments.records import RunRecord
@@ -16,6 +16,7 @@ from dmesr_core.experiments.study import BACKBONE_NAMES, DATA_TITLES, VARIANT_NA
 
 Backbones = Mapping[DataSplit, Sequence[str]]  # data set and split -> backbones that have all contenders there
 PLANNED = tuple(DATA_TITLES)[:4]  # data sets of the book
+_IN_A_SENTENCE = VARIANT_NAMES | {"id_unit": "ID vectors of one length", "dmesr_unit": "DMESR of one length"}
 
 
 def grid_note(backbones: Backbones, own_data: bool, smoke: bool) -> str:
@@ -45,71 +46,65 @@ def where(keys: Iterable[tuple[DataSplit, str] | Cell], backbones: Backbones) ->
     for at, some in backbones.items():
         names = [BACKBONE_NAMES[b] for b in some if (at, b) in places]
         if names:
-            words.append(DATA_TITLES[at] + (f" ({', '.join(names)})" if len(names) < len(some) else ""))
+            words.append(_place(at) + (f" ({', '.join(names)})" if len(names) < len(some) else ""))
     return "; ".join(words)
 
 
-def below_popularity(
-    scores: Mapping[Cell, Interval], popularity: Mapping[DataSplit, Interval], backbones: Backbones
-) -> str:
-    """Contenders whose mean is not above popularity's, and where."""
-    below: dict[str, list[Cell]] = {}
-    for variant in VARIANT_NAMES:
-        keys = [key for key, s in scores.items() if key[2] == variant and s[0] <= popularity[key[0]][0]]
-        if keys:
-            below[variant] = keys
-    words = [f"{VARIANT_NAMES[variant]} on {where(keys, backbones)}" for variant, keys in below.items()]
-    return " · ".join(words) or "(there is none)"
-
-
-def wins(scores: Mapping[Cell, Interval]) -> tuple[str, int]:
-    """How often each contender has the highest mean, in words, and the number of combinations of data and backbone."""
+def score_story(scores: Mapping[Cell, Interval], popularity: Mapping[DataSplit, Interval]) -> str:
+    """How often who has the highest mean, and who is not above popularity; the most frequent first."""
     best: dict[tuple[DataSplit, str], Cell] = {}
     for key, score in scores.items():
         if key[:2] not in best or score[0] > scores[best[key[:2]]][0]:
             best[key[:2]] = key
-    winners = [key[2] for key in best.values()]
-    counts = {name: winners.count(variant) for variant, name in VARIANT_NAMES.items()}
-    return ", ".join(f"{name} ({n})" for name, n in counts.items() if n), len(best)
-
-
-def verdicts(gains: Mapping[Cell, Difference], backbones: Backbones, names: Collection[str] | None = None) -> str:
-    """In how many comparisons the first is better, worse, or neither, and where it is not better.
-
-    Args:
-        names: only comparisons with these names; None: all.
-    """
-    found = by_verdict({key: gain for key, gain in gains.items() if names is None or key[2] in names})
-    better, worse, undecided = found["better"], found["worse"], found["undecided"]
-    text = f"better in {len(better)} of {len(better) + len(worse) + len(undecided)}"
-    text += f", worse in {len(worse)}" + (f" ({where(worse, backbones)})" if worse else "")
-    text += f", and zero is inside in {len(undecided)}"
-    return text + (f" ({where(undecided, backbones)})" if undecided else "")
-
-
-def by_backbone(gains: Mapping[Cell, Difference], at: DataSplit, opponent: str) -> str:
-    """The gain over one opponent on one data set, backbone by backbone."""
-    return "; ".join(
-        f"{BACKBONE_NAMES[key[1]]} {with_interval(gain, '+.3f')}"
-        for key, gain in gains.items()
-        if (key[0], key[2]) == (at, opponent)
+    below = [key for key, score in scores.items() if score[0] <= popularity[key[0]][0]]
+    return (
+        f"The highest mean in {len(best)} combinations of data and backbone belongs to {_counted(best.values())}"
+        + (f"; not above popularity: {_counted(below)}." if below else ", and every contender is above popularity.")
     )
 
 
-def home_name(at: DataSplit) -> str:
-    """A data set within a sentence."""
-    return {"Bazaar": "the Bazaar"}.get(DATA_TITLES[at], DATA_TITLES[at])
+def lead(gains: Mapping[Cell, Difference], backbones: Backbones) -> str:
+    """How often DMESR is clearly ahead of each opponent, and where it is clearly behind; not empty.
+
+    Args:
+        gains: DMESR minus a variant, which the name of the comparison says.
+    """
+    found = _by_name(gains)
+    first, *others = [(_IN_A_SENTENCE[name], some) for name, some in found.items()]
+    ahead = [f"ahead of {first[0]} in {_better(first[1])} combinations of data and backbone"]
+    ahead += [f"of {name} in {_better(some)}" for name, some in others]
+    behind = [
+        f"{_IN_A_SENTENCE[name]} on {where(worse, backbones)}"
+        for name, some in found.items()
+        if (worse := by_verdict(some)["worse"])
+    ]
+    lost = f"clearly behind {' and '.join(behind)}" if behind else "nowhere clearly behind"
+    return f"{_enumerated(ahead)}; it is {lost}"
 
 
-def home_verdict(gains: Mapping[Cell, Difference], at: DataSplit, opponents: Collection[str]) -> tuple[str, str]:
-    """On one data set: how many intervals lie above zero, and whether all do, so that the claim stands."""
-    some = {key: gain for key, gain in gains.items() if key[0] == at and key[2] in opponents}
-    clear = len(by_verdict(some)["better"])
-    count = f"{clear} of {len(some)}"
-    if clear < len(some):
-        return count, "so even against these two the claim does not stand there as it was made"
-    names = dict.fromkeys(BACKBONE_NAMES[key[1]] for key in some)
-    return count, f"so against these two the claim stands there, for {' and '.join(names)}"
+def clear_by_data(gains: Mapping[Cell, Difference]) -> str:
+    """In how many comparisons on each data set the first is clearly better."""
+    places = dict.fromkeys(at for at, _, _ in gains)
+    return _enumerated(
+        f"{_better({key: gain for key, gain in gains.items() if key[0] == at})} on {_place(at)}" for at in places
+    )
+
+
+def stronger_story(
+    plain: Mapping[Cell, Difference], against: Mapping[Cell, Difference], equal: Mapping[Cell, Difference],
+    backbones: Backbones,
+) -> str:  # fmt: skip
+    """What ID vectors of one length leave of DMESR's lead.
+
+    Args:
+        plain: DMESR minus plain ID vectors; against: minus those of one length; equal: one length on both sides.
+    """
+    behind = [key for some in (against, equal) for key in by_verdict(some)["worse"]]
+    return (
+        f"DMESR is clearly ahead of plain ID vectors in {_better(plain)} combinations of data and backbone, of ID "
+        f"vectors of one length in {_better(against)}, and with vectors of one length itself in {_better(equal)}; it "
+        + (f"is clearly behind those on {where(behind, backbones)}." if behind else "is nowhere clearly behind those.")
+    )
 
 
 def seed_note(shares: Iterable[float]) -> str:
@@ -124,76 +119,24 @@ def seed_note(shares: Iterable[float]) -> str:
     )
 
 
-def decay_story(decays: Mapping[tuple[str, str], Mapping[float, float]], shared: float) -> str:
-    """For whom the shared weight decay is the best of those that were tried, and what the others like."""
-    if not decays:
-        return "These two checks exist on the Bazaar only."
-    best = {
-        f"{VARIANT_NAMES[variant]} ({BACKBONE_NAMES[backbone]})": max(scores, key=lambda decay: scores[decay])
-        for (backbone, variant), scores in decays.items()
-    }
-    content = [name for name, decay in best.items() if decay == shared]
-    others = [f"{name} likes {decay:g}" for name, decay in best.items() if decay != shared]
-    return (
-        f"The shared weight decay, {shared:g}, is the best of these for {listed(content, 'nobody')}"
-        + (f"; {', '.join(others)}" if others else "")
-        + "."
-    )
-
-
-def longer_story(longer: LongerTraining, backbones: Backbones, opponents: Collection[str]) -> str:
-    """DMESR against the opponents and against ID vectors of unit length, with more epochs for all."""
+def longer_story(longer: LongerTraining, backbones: Backbones) -> str:
+    """DMESR against its opponents with more epochs for all."""
     if not longer.gains:
-        return "These two checks exist on the Bazaar only."
+        return "More epochs were tried on the Bazaar only."
+    return f"With twice the epochs for all, DMESR is clearly {lead(longer.gains, backbones)}."
+
+
+def decay_story(decays: Mapping[tuple[str, str], Mapping[float, float]], shared: float) -> str:
+    """How much the shared weight decay costs ID only, and the model that it suits least."""
+    if not decays:
+        return "Other weight decays were tried on the Bazaar only."
+    cost = {key: max(scores.values()) - scores[shared] for key, scores in decays.items()}
+    backbone, variant = most = max(cost, key=lambda key: cost[key])
+    by_id = max(c for (_, name), c in cost.items() if name == "id_only")
     return (
-        "With twice the epochs, DMESR against the four opponents is "
-        f"{verdicts(longer.gains, backbones, opponents)}. Against ID vectors of equal length it is "
-        f"{verdicts(longer.gains, backbones, ('id_unit',))}."
+        f"Against the best of those tried, the shared weight decay, {shared:g}, costs ID only at most {by_id:.3f}, and "
+        f"no model more than {cost[most]:.3f} ({_IN_A_SENTENCE[variant]} with {BACKBONE_NAMES[backbone]})."
     )
-
-
-def lifted(longer: LongerTraining) -> str:
-    """What more epochs add to ID only and to DMESR, backbone by backbone."""
-    added = {key: longer.longer[key] - usual for key, usual in longer.usual.items()}
-    backbones = dict.fromkeys(backbone for backbone, _ in added)
-    words = [
-        f"{BACKBONE_NAMES[b]}: {added[b, 'id_only']:+.3f} to ID only, {added[b, 'dmesr']:+.3f} to DMESR"
-        for b in backbones
-    ]
-    return "; ".join(words) or "not tried on this data"
-
-
-def simple_opponent(duels: Mapping[Cell, Difference], name: str) -> str:
-    """In how many comparisons of this name the second was not clearly behind."""
-    found = by_verdict({key: duel for key, duel in duels.items() if key[2] == name})
-    total = sum(map(len, found.values()))
-    return f"were not clearly behind in {total - len(found['better'])} of {total} combinations of data and backbone"
-
-
-def lost_gains(
-    duels: Mapping[Cell, Difference], name: str, gains: Mapping[Cell, Difference], backbones: Backbones
-) -> str:
-    """Where a gain over ID only is clear, and the comparison of this name undecided."""
-    lost = [
-        key[:2]
-        for key, duel in duels.items()
-        if key[2] == name and verdict(duel) != "better" and verdict(gains[key[0], key[1], "id_only"]) == "better"
-    ]
-    if lost:
-        return f"Of the gains over ID only that were clear above, these are no longer clear: {where(lost, backbones)}"
-    return "No gain over ID only that was clear above is lost"
-
-
-def first_rank(average: Mapping[str, Interval]) -> str:
-    """The contender with the best average rank."""
-    name = min(average, key=lambda contender: average[contender][0])
-    return f"{name} (average rank {average[name][0]:.2f})"
-
-
-def rank_spread(average: Mapping[str, Interval]) -> float:
-    """How far the best and the worst average rank lie apart."""
-    means = [rank[0] for rank in average.values()]
-    return max(means) - min(means)
 
 
 def again_verdict(stored: Sequence[RunRecord], again: Sequence[RunRecord]) -> str:
@@ -211,6 +154,30 @@ def again_verdict(stored: Sequence[RunRecord], again: Sequence[RunRecord]) -> st
     return f"the largest difference in NDCG@10 is {largest:.4f}. {reason}"
 
 
-def product_names(answers: Iterable[str]) -> int:
-    """How many answers name a kind of product of the Bazaar."""
-    return sum(any(category in text.lower() for category in CATEGORIES) for text in answers)
+def _place(at: DataSplit) -> str:
+    """A data set within a sentence: the Bazaars have an article."""
+    return ("the " if "Bazaar" in DATA_TITLES[at] else "") + DATA_TITLES[at]
+
+
+def _by_name(changes: Mapping[Cell, Difference]) -> dict[str, dict[Cell, Difference]]:
+    """Comparisons by their names."""
+    found: dict[str, dict[Cell, Difference]] = {}
+    for key, change in changes.items():
+        found.setdefault(key[2], {})[key] = change
+    return found
+
+
+def _better(changes: Mapping[Cell, Difference]) -> str:
+    return f"{len(by_verdict(changes)['better'])} of {len(changes)}"
+
+
+def _counted(cells: Iterable[Cell]) -> str:
+    """How often each contender is among the cells, the most frequent first; at least one."""
+    counts = Counter(_IN_A_SENTENCE[name] for _, _, name in cells)
+    return _enumerated(f"{name} ({n})" for name, n in counts.most_common())
+
+
+def _enumerated(parts: Iterable[str]) -> str:
+    """With commas, and "and" before the last; at least one."""
+    *some, last = parts
+    return f"{', '.join(some)} and {last}" if some else last

@@ -19,32 +19,6 @@ def control(values: Sequence[float] | None) -> str:
     return f"between {min(values):.2f} and {max(values):.2f}, on average {np.mean(values):+.3f}"
 
 
-def knows(shares: Mapping[str, float] | None) -> str:
-    """What a probe recovers, by where facts can be found."""
-    return _UNKNOWN if shares is None else ", ".join(f"{value:.0%} {where}" for where, value in shares.items())
-
-
-def story(gains: Mapping[str, Mapping[str, Difference]] | None) -> str:
-    """How often a probe of DMESR is right, compared with probes of two baselines.
-
-    Args:
-        gains: "only in the picture" and "only in the words" -> baseline -> difference per item.
-    """
-    if gains is None:
-        return "The facts about these items are not known, so nothing can be asked: this section needs the Bazaar."
-
-    def more(where: str, baseline: str) -> str:
-        c = gains[where][baseline]
-        words = choose(c, "is right more often", "is right less often", "is not told apart")
-        return f"{words} ({100 * c.diff:+.1f} points [{100 * c.low:+.1f}, {100 * c.high:+.1f}])"
-
-    return " ".join(
-        f"Compared with a probe of {name}, one of DMESR {more('only in the picture', b)} on facts that must be seen, "
-        f"and {more('only in the words', b)} on facts that must be read."
-        for b, name in _BASELINES.items()
-    )
-
-
 def training(kept: Mapping[str, tuple[float, float]] | None) -> str:
     """What training keeps of the facts that shoppers go by, and of those that nobody goes by.
 
@@ -67,36 +41,6 @@ def leak(shares: Mapping[str, float] | None) -> str:
     return _UNKNOWN if shares is None else " and ".join(f"{value:.0%} of the {fact}" for fact, value in shares.items())
 
 
-def erasure(costs: Mapping[str, Difference] | None, unused: Collection[str]) -> str:
-    """Which facts a model needs.
-
-    Args:
-        costs: fact -> change of the score when it is erased; None: no facts are known.
-        unused: facts that no shopper goes by.
-    """
-    if costs is None:
-        return "This needs the Bazaar, too: without known facts there is nothing to take out."
-    found = by_verdict(costs)
-    needed = sorted(found["worse"], key=lambda fact: costs[fact].diff)
-    text = "No fact is shown to be needed."
-    if needed:
-        text = f"Taking out costs for: {', '.join(f'{f} ({costs[f].diff:+.4f})' for f in needed)}."
-        wrongly = [f for f in needed if f in unused]
-        text += (
-            f" No shopper goes by {listed(wrongly)}: there, what goes with the fact may be what is missed."
-            if wrongly
-            else " No fact that shoppers ignore is among these."
-        )
-    if found["better"]:
-        text += f" Without it the score rises: {listed(found['better'])}."
-    if undecided := found["undecided"]:
-        largest = max(-costs[f].low for f in undecided)
-        text += f" Open: {listed(undecided)}. Zero is inside their intervals, and so is a cost of up to {largest:.4f}."
-        if used := [f for f in undecided if f not in unused]:
-            text += f" Of these, shoppers do go by {listed(used)}."
-    return text
-
-
 def random_erasure(changes: Mapping[str, float] | None, n_values: Mapping[str, int]) -> str:
     """The smallest and the largest change of the score when a random fact is erased.
 
@@ -116,3 +60,46 @@ def implied(fact: str, recovered: Mapping[str, float] | None) -> str:
         return "this needs the Bazaar's facts"
     lines = [f"{name:>8}: {share:+.2f}" for name, share in recovered.items()]
     return "\n".join([f"the {fact}, as far as a probe recovers it, after taking out", *lines])
+
+
+def story(gains: Mapping[str, Mapping[str, Difference]] | None) -> str:
+    """How often a probe of DMESR is right, compared with probes of two baselines.
+
+    Args:
+        gains: "only in the picture" and "only in the words" -> baseline -> difference per item.
+    """
+    if gains is None:
+        return "The facts about these items are not known, so nothing can be asked: this section needs the Bazaar."
+
+    def more(where: str, baseline: str) -> str:
+        c = gains[where][baseline]
+        words = choose(c, "right more often", "right less often", "not told apart")
+        return f"{words} ({100 * c.diff:+.1f} points [{100 * c.low:+.1f}, {100 * c.high:+.1f}])"
+
+    parts = [
+        f"against {name} it is {more('only in the picture', b)} on what must be seen and "
+        f"{more('only in the words', b)} on what must be read"
+        for b, name in _BASELINES.items()
+    ]
+    return f"A probe of DMESR knows this much more: {'; '.join(parts)}."
+
+
+def erasure(costs: Mapping[str, Difference] | None, unused: Collection[str]) -> str:
+    """Which facts a model needs, the dearest first.
+
+    Args:
+        costs: fact -> change of the score when it is erased; None: no facts are known.
+        unused: facts that no shopper goes by.
+    """
+    if costs is None:
+        return "This needs the Bazaar, too: without known facts there is nothing to take out."
+    found = by_verdict(dict(sorted(costs.items(), key=lambda of: of[1].diff)))
+    needed = found["worse"]
+    parts = [f"DMESR needs {listed(needed)}" if needed else "DMESR is not shown to need any fact"]
+    if wrongly := [fact for fact in needed if fact in unused]:
+        parts.append(f"no shopper goes by {listed(wrongly)}, so what goes with it may be what is missed")
+    if found["better"]:
+        parts.append(f"the score rises without {listed(found['better'])}")
+    if undecided := [fact for fact in found["undecided"] if fact not in unused]:
+        parts.append(f"of what shoppers go by, zero is inside the interval of {listed(undecided)}")
+    return "; ".join(parts) + "."

@@ -1,44 +1,65 @@
-"""Gains by group of test cases, in words."""
+"""Scores and gains by group of test cases, as a table and in words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from dmesr_core.book.narration.verdicts import Difference, choose, verdict, with_interval
+import pandas as pd
+
+from dmesr_core.book.narration.verdicts import Difference, by_verdict, choose, listed, with_interval
 from dmesr_core.evaluation.groups import ALL
 
-BY_TARGET = ("head", "tail", "cold")  # these three make up all cases
+GAINS = {"plain": "DMESR − ID only", "unit": "the same, of one length"}  # kind of comparison -> column
+_EVERYWHERE = {
+    "better": "ahead everywhere",
+    "worse": "behind everywhere",
+    "undecided": "told apart from them nowhere",
+}
 
 
-def gains(changes: Mapping[str, Difference], groups: Iterable[str]) -> str:
-    """Better, worse or undecided in each group."""
-    return "; ".join(
-        f"{choose(changes[g], 'better', 'worse', 'not told apart')} on {g} ({with_interval(changes[g])})"
-        for g in groups
-    )
-
-
-def composition(changes: Mapping[str, Difference], sizes: Mapping[str, int], n_cases: int) -> str:
-    """How much of the difference over all cases comes from head, tail and cold targets."""
-    parts = ", ".join(
-        f"{changes[g].diff * sizes[g] / n_cases:+.4f} from {g} ({sizes[g] / n_cases:.0%} of the cases)"
-        for g in BY_TARGET
-        if g in sizes
-    )
-    whole = changes[ALL]
-    unclear = ", which is not told apart from zero" if verdict(whole) == "undecided" else ""
-    return f"Over all cases the difference is {with_interval(whole)}{unclear}. It is made up of {parts}."
-
-
-def oracle(scores: Mapping[str, Mapping[str, Sequence[float]]], models: Sequence[str], of_facts: str) -> str:
-    """In which groups the fact oracle scores higher than the best of the models.
+def table(
+    scores: Mapping[str, Mapping[str, Sequence[float]]], gains: Mapping[str, Mapping[str, Difference]],
+    sizes: Mapping[str, int], n_cases: int,
+) -> pd.DataFrame:  # fmt: skip
+    """One row for all cases and one per group: its share of the cases, mean scores, and gains with intervals.
 
     Args:
-        scores: label -> group -> mean with interval.
-        models: labels; of_facts: label of the oracle.
+        scores: label of a model -> group -> mean with interval; gains: "plain" and "unit" -> group -> difference.
+        sizes: group -> number of cases.
     """
-    if of_facts not in scores:
-        return "Facts are not known for this data, so there is no oracle to compare with"
-    ahead = [g for g, of in scores[of_facts].items() if max(scores[m][g][0] for m in models) >= of[0]]
-    where = f"all groups but {', '.join(ahead)}" if ahead else "every group"
-    return f"The fact oracle, which is told the truth, has a higher mean than DMESR of either kind in {where}"
+    rows = {
+        group: {"cases": f"{n / n_cases:.0%}"}
+        | {label: f"{of[group][0]:.4f}" for label, of in scores.items()}
+        | {column: with_interval(gains[kind][group]) for kind, column in GAINS.items()}
+        for group, n in {ALL: n_cases, **sizes}.items()
+    }
+    return pd.DataFrame(rows).T.rename_axis("NDCG@10")
+
+
+def simpler(simple: Difference, gains: Mapping[str, Difference]) -> str:
+    """Whether ID vectors of one length are as good as DMESR.
+
+    Args:
+        simple: ID vectors of one length minus DMESR, over all cases.
+        gains: of DMESR over ID vectors, all of one length: group -> difference.
+    """
+    first = choose(simple, "score higher than", "score lower than", "are not told apart from")
+    return (
+        f"ID vectors of one length, and nothing else, {first} DMESR ({with_interval(simple)}); with vectors of one "
+        f"length on both sides, DMESR is {_where(gains)}."
+    )
+
+
+def against_any_length(gains: Mapping[str, Difference]) -> str:
+    """In which groups DMESR is ahead of ID vectors of any length; gains: group -> difference."""
+    return f"Against ID vectors of any length, DMESR is {_where(gains)}."
+
+
+def _where(by_group: Mapping[str, Difference]) -> str:
+    """The groups in which it is ahead, behind, or neither."""
+    found = by_verdict({"all cases" if group == ALL else group: change for group, change in by_group.items()})
+    words = {"better": "ahead on", "worse": "behind on", "undecided": "not told apart on"}
+    texts = {kind: f"{words[kind]} {listed(names)}" for kind, names in found.items() if names}
+    if len(texts) == 1:
+        return _EVERYWHERE[next(iter(texts))]
+    return " and ".join(texts.values())

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-import numpy as np
 import pandas as pd
 
-from dmesr_core.book.narration.verdicts import Difference, by_verdict, listed, verdict, with_interval
+from dmesr_core.book.narration.verdicts import Difference, listed, verdict, with_interval
 from dmesr_core.experiments.loss_comparison import LossComparison
 
 Gains = Mapping[str, Difference]  # loss -> gain over the full softmax
@@ -33,30 +32,9 @@ def table(comparisons: Mapping[str, LossComparison]) -> pd.DataFrame:
     return pd.DataFrame({(place, loss): row for place, c in comparisons.items() for loss, row in rows(c).items()}).T
 
 
-def curves(comparisons: Mapping[str, LossComparison]) -> dict[str, dict[str, list[tuple[np.ndarray, np.ndarray]]]]:
-    """Data set with its number of items, the title of a panel -> as `LossComparison.curves`."""
-    return {f"{place}, {one.n_items:,} items": one.curves() for place, one in comparisons.items()}
-
-
 def not_learned(comparisons: Mapping[str, LossComparison], smoke: bool) -> dict[str, list[str]]:
     """Data set -> losses that did not learn; none in a smoke run, where the best epoch is mostly the first."""
     return {place: [] if smoke else comparison.not_learned for place, comparison in comparisons.items()}
-
-
-def story(place: str, gains: Gains, not_learned: Collection[str]) -> str:
-    """Which losses are better or worse than the full softmax on one data set, and which did not learn at all."""
-    found = by_verdict({name: gain for name, gain in gains.items() if name not in not_learned})
-    text = (
-        f"On {place}, against the full softmax: clearly worse {listed(found['worse'])}; clearly better "
-        f"{listed(found['better'])}; not told apart {listed(found['undecided'])}."
-    )
-    if not_learned:
-        text += (
-            f" Not learned at all (best after the first epoch): {listed(not_learned)}. "
-            "These say nothing about the loss, only that it does not go with the learning rate "
-            "and the start that suit the full softmax here."
-        )
-    return text
 
 
 def beside_gain(gains: Gains, not_learned: Collection[str], whole_gain: Difference) -> str:
@@ -69,3 +47,23 @@ def beside_gain(gains: Gains, not_learned: Collection[str], whole_gain: Differen
         more = "more" if fall > whole_gain.diff else "less"
         text += f", {more} than DMESR gains over ID only ({whole_gain.diff:.4f})"
     return text + "."
+
+
+def story(
+    comparisons: Mapping[str, LossComparison], not_learned: Mapping[str, Collection[str]], whole_gain: Difference
+) -> str:  # fmt: skip
+    """`beside_gain` on the first data set, and which losses did not learn on any."""
+    first = next(iter(comparisons))
+    text = beside_gain(comparisons[first].gains, not_learned[first], whole_gain)
+    return f"{text} {unlearned(not_learned)}".rstrip()
+
+
+def unlearned(not_learned: Mapping[str, Collection[str]]) -> str:
+    """Which losses did not learn at all, by data set; empty where all did."""
+    named = "; ".join(f"on {place} {listed(some)}" for place, some in not_learned.items() if some)
+    if not named:
+        return ""
+    return (
+        f"Not learned at all (best after the first epoch): {named}. These say nothing about the loss, only that it "
+        "does not go with the learning rate and the start that suit the full softmax here."
+    )

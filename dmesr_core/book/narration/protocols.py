@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dmesr_core.book.narration.verdicts import Difference, verdict
+from dmesr_core.book.narration.verdicts import Difference, by_verdict, listed, verdict
 from dmesr_core.experiments.contrasts import Interval, Order, contender_name
 from dmesr_core.experiments.study import BACKBONE_NAMES, DATA_TITLES, Cell, DataSplit
 from dmesr_core.plots.comparisons import discordant_pairs
@@ -30,12 +30,6 @@ def order_changes(means: Means) -> list[tuple[str, str]]:
     return [(names[i], names[j]) for i, j in discordant_pairs(list(means.values()))]
 
 
-def flips(means: Mapping[DataSplit, Means]) -> str:
-    """How many pairs of contenders change their order, of all pairs within a data set."""
-    changed = sum(len(order_changes(some)) for some in means.values())
-    return f"{changed} of {sum(len(some) * (len(some) - 1) // 2 for some in means.values())}"
-
-
 def reversals(means: Mapping[DataSplit, Means], orders: Mapping[Order, Difference]) -> list[Reversal]:
     """Changes of order between the full and the sampled protocol that are clear under both."""
     found = []
@@ -48,15 +42,17 @@ def reversals(means: Mapping[DataSplit, Means], orders: Mapping[Order, Differenc
     return found
 
 
-def reversal_example(found: list[Reversal]) -> str:
-    """How many reversals there are, and the one with the largest lead under the full protocol."""
+def protocol_story(means: Mapping[DataSplit, Means], found: list[Reversal]) -> str:
+    """How many pairs change their order between the protocols, and the clear reversal with the largest lead."""
+    changed = sum(len(order_changes(some)) for some in means.values())
+    pairs = sum(len(some) * (len(some) - 1) // 2 for some in means.values())
+    text = f"Of {pairs} pairs of contenders, {changed} change their order with the protocol, "
     if not found:
-        return "None of them is clear under both protocols."
+        return f"{text}none of them clearly under both."
     most = max(found)
     return (
-        f"Clear under both protocols, with intervals that hold at once, are {len(found)}. "
-        f"The furthest of these (panel {most.title}): {most.ahead} is {most.ratio:.2f} times as good as {most.behind} "
-        "in the full ranking, and behind it in the sample."
+        f"{text}{len(found)} of them clearly under both: in panel {most.title}, {most.ahead} is {most.ratio:.2f} times "
+        f"as good as {most.behind} in the full ranking, and behind it in the sample."
     )
 
 
@@ -68,7 +64,7 @@ def even_chance_rank(chances: np.ndarray) -> int:
 def split_story(
     scores: Mapping[Cell, Interval], gains: Mapping[Cell, Difference], orders: Mapping[Order, Difference], log: str
 ) -> str:
-    """Whether contenders change their order, and DMESR's gain its sign, from one split of a log to the other."""
+    """What is left of DMESR's gain over ID only under the second split of a log, and how many orders change."""
     splits = list(dict.fromkeys(at for at, _, _ in scores if at[0] == log))
     if len(splits) != 2:
         return "There is only one split here, so nothing can be said."
@@ -81,21 +77,17 @@ def split_story(
     changed, n = order_changes(means), len(means)
     clear = sum(_opposite(orders[(first, "full"), *pair], orders[(second, "full"), *pair]) for pair in changed)
     return (
-        f"From one split to the other, {len(changed)} of {n * (n - 1) // 2} pairs of contenders change their order, "
-        f"{clear} of them clearly in both. "
-        f"DMESR's gain over ID only {_sign_story(gains, first, second)}."
+        f"Without the leak, DMESR is {_with_backbones(gains, second)}; of {n * (n - 1) // 2} pairs of contenders, "
+        f"{len(changed)} change their order with the split, {clear or 'none'} of them clearly."
     )
 
 
-def _sign_story(gains: Mapping[Cell, Difference], first: DataSplit, second: DataSplit) -> str:
-    changed = [
-        BACKBONE_NAMES[b]
-        for b in BACKBONE_NAMES
-        if (first, b, "id_only") in gains
-        and (second, b, "id_only") in gains
-        and (gains[first, b, "id_only"].diff > 0) != (gains[second, b, "id_only"].diff > 0)
-    ]
-    return f"changes its sign with {', '.join(changed)}" if changed else "keeps its sign with every backbone"
+def _with_backbones(gains: Mapping[Cell, Difference], at: DataSplit) -> str:
+    """DMESR against ID only on one data set: the backbones of each verdict."""
+    found = by_verdict({b: gains[at, b, "id_only"] for b in BACKBONE_NAMES if (at, b, "id_only") in gains})
+    words = {"better": "clearly ahead of", "worse": "clearly behind", "undecided": "not told apart from"}
+    some = [f"{words[v]} ID only with {listed(BACKBONE_NAMES[b] for b in bs)}" for v, bs in found.items() if bs]
+    return ", ".join(some)
 
 
 def _opposite(one: Difference, other: Difference) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -10,13 +10,14 @@ import pandas as pd
 from dmesr_core.book.narration.verdicts import Difference, by_verdict, choose, listed, with_interval
 from dmesr_core.data.bazaar.reasons import LOOK, REASONS, SERIES
 from dmesr_core.evaluation.results import Result
-from dmesr_core.experiments.study import BACKBONE_NAMES
-from dmesr_core.experiments.view_study import DATA_TITLES
 
 _OURS, _ALL = "dmesr_views", "all purchases"
-_NAMES = {  # variant -> its name in a sentence
+_MANY = 3  # more than so many names are counted, not listed
+NAMES = {  # variant -> its name in a sentence
     "id_unit": "ID vectors of one length",
     "id_mixture": "a mixture on ID vectors alone",
+    "raw": "the MLLM's raw vectors",
+    "llm_esr": "the LLM-ESR-like model",
     "llm_emb": "the LLMEmb-like model",
     "words": "the bag of words",
     "words_unit": "the bag of words with ID, of one length",
@@ -47,11 +48,13 @@ def table(
 
 
 def lead(gains: Mapping[str, Difference]) -> str:
-    """Whom DMESR is ahead of, whom it is not told apart from, and who is ahead of it."""
-    found = by_verdict({_NAMES[name]: gain for name, gain in gains.items()})
+    """How many others DMESR is ahead of, which it is not told apart from, and which are ahead of it."""
+    found = by_verdict({NAMES[name]: gain for name, gain in gains.items()})
+    better, rest = found["better"], found["undecided"] + found["worse"]
     parts = []
-    if found["better"]:
-        parts.append(f"is ahead of {listed(found['better'])}")
+    if better:
+        many = f"{len(better)} of {len(gains)} others" if rest else f"all {len(gains)} others"
+        parts.append(f"is ahead of {many if len(better) > _MANY else listed(better)}")
     if found["undecided"]:
         parts.append(f"is not told apart from {listed(found['undecided'])}")
     if found["worse"]:
@@ -83,7 +86,7 @@ def cold(scores: Mapping[str, float], warm: Mapping[str, float]) -> str:
         return "No test case asks for a cold item here."
     ours, beside = scores[_OURS], warm[_OURS]
     share = f", {ours / beside:.0%} of what it reaches on the others ({beside:.3f})" if beside > 0 else ""
-    rest = ", ".join(f"{_NAMES[name]} {score:.3f}" for name, score in scores.items() if name != _OURS)
+    rest = ", ".join(f"{NAMES[name]} {score:.3f}" for name, score in scores.items() if name != _OURS)
     return f"On cold items it has an NDCG@10 of {ours:.3f}{share}; beside it: {rest}."
 
 
@@ -127,24 +130,9 @@ def sparse_intro(n_data: int) -> str:
     return "Here are four times as many items, and as many shoppers as before:"
 
 
-def other_backbones(
-    backbones: Sequence[str], places: Sequence[str], gains: Mapping[tuple[str, str, str], Difference]
-) -> str:
-    """Whom DMESR leads with backbones other than SASRec."""
-    said = []
-    for backbone in backbones:
-        for place in places if backbone != "sasrec" else ():
-            found = {variant: gain for (p, b, variant), gain in gains.items() if (p, b) == (place, backbone)}
-            if found:
-                said.append(
-                    f"With {BACKBONE_NAMES[backbone]} on {DATA_TITLES.get(place, 'your data')} it {lead(found)}."
-                )
-    return " ".join(said) or "This was not tried here."
-
-
 def advice(gains: Mapping[str, Difference]) -> str:
     """What to try first on data like these, from whom DMESR is ahead of; true facts are nobody's option."""
-    found = by_verdict({_NAMES[name]: gain for name, gain in gains.items() if not name.startswith("fact")})
+    found = by_verdict({NAMES[name]: gain for name, gain in gains.items() if not name.startswith("fact")})
     if found["worse"]:
         return f"DMESR is not the one to take: {listed(found['worse'])} did better"
     if found["undecided"]:

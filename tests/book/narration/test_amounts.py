@@ -10,37 +10,33 @@ from helpers.small_differences import BETTER, WORSE
 
 from dmesr_core.book.narration import amounts
 from dmesr_core.evaluation.learning_curves import CurvePair
+from dmesr_core.evaluation.results import Result
 from dmesr_core.experiments.training_lengths import TrainingLength
 
-LENGTHS = {375: TrainingLength(1000, 2, 12), 3000: TrainingLength(1020, 0, 6)}
+AMOUNTS = np.array([375, 3000])
 
 
-def pair() -> CurvePair:
-    ours, theirs = np.array([0.2, 0.3]), np.array([0.1, 0.2])
-    return CurvePair(
-        np.array([375, 3000]), ours, theirs, np.repeat(ours[:, None], 5, 1), np.repeat(theirs[:, None], 5, 1)
-    )
+def pair(ours=(0.2, 0.3), theirs=(0.1, 0.2), noise=0.0) -> CurvePair:
+    """Curves whose resamples go up and down together with the first amount of the first model."""
+    ours, theirs = np.array(ours), np.array(theirs)
+    draws = np.repeat(ours[:, None], 5, 1)
+    draws[0] *= 1 + noise * np.linspace(-1, 1, 5)
+    return CurvePair(AMOUNTS, ours, theirs, draws, np.repeat(theirs[:, None], 5, 1))
 
 
 def test_the_table_has_a_column_per_amount():
-    table = amounts.table({"plain": pair(), "unit": pair()}, LENGTHS)
+    lengths = {375: TrainingLength(1000, 2, 12), 3000: TrainingLength(1020, 0, 6)}
+    one = Result("a", {"ndcg@10": np.array([0.2, 0.4])}, "p")
+    gains = {"plain": {375: BETTER, 3000: WORSE}, "unit": {375: WORSE, 3000: BETTER}}
+    models = {"dmesr": "DMESR", "fact_oracle": "fact oracle"}
+    results = {375: {"dmesr": one}, 3000: {"dmesr": one, "fact_oracle": one}}
+    table = amounts.table(results, models, gains, {"plain": pair(), "unit": pair()}, lengths)
     assert list(table.columns) == ["375 shoppers", "3,000 shoppers"]
-    assert table["375 shoppers"].tolist() == ["2.00 [2.00, 2.00]", "2.00 [2.00, 2.00]", "1,000", "2 of 12"]
+    assert table.loc["fact oracle"].tolist() == ["", "0.3000"]
+    assert table.loc["DMESR − ID only"].tolist() == ["+0.0200 [+0.0100, +0.0300]", "-0.0200 [-0.0300, -0.0100]"]
+    assert table.loc["DMESR / ID only", "375 shoppers"] == "2.00 [2.00, 2.00]"
+    assert table["375 shoppers"].tolist()[-2:] == ["1,000", "2 of 12"]
     assert amounts.ratios({"plain": pair()})["plain"]["3000"] == pytest.approx((1.5, 1.5, 1.5))
-
-
-def test_steps_that_are_equal_or_grow_with_the_data():
-    assert amounts.steps(LENGTHS, True).startswith(
-        "However few the shoppers, a training may take as many steps, about 1,020:"
-    )
-    text = amounts.steps(LENGTHS, False)
-    assert "1,000 with 375, 1,020 with 3,000 shoppers" in text and "cannot tell the two apart" in text
-
-
-def test_gains_with_each_amount():
-    assert amounts.gains({375: BETTER, 3000: WORSE}) == (
-        "+0.0200 [+0.0100, +0.0300] with 375, -0.0200 [-0.0300, -0.0100] with 3,000 shoppers"
-    )
 
 
 def test_amounts_outside_of_what_was_tried():
@@ -61,16 +57,23 @@ def test_what_the_data_is_worth(found, wanted):
 
 
 @pytest.mark.parametrize(
-    ("few", "change", "answer", "words"),
+    ("found", "words"),
     [
-        ((1.5, 1.2, 1.9), (1.3, 1.1, 1.6), "yes", "larger where data is scarce"),
-        ((0.9, 0.8, 1.1), (1.3, 1.1, 1.6), "not shown", "but even there not shown to be above one"),
-        ((1.5, 1.2, 1.9), (0.8, 0.7, 0.9), "no", "smaller where data is scarce"),
-        ((1.5, 1.2, 1.9), (1.1, 0.9, 1.3), "open", "not told apart from one"),
+        (pair((0.2, 0.3), (0.1, 0.3)), "is larger with the fewest shoppers than with all (2.00 [2.00, 2.00])"),
+        (pair((0.1, 0.1), (0.1, 0.2)), "than with all, but even there not shown to be a lead (2.00 [2.00, 2.00])"),
+        (pair((0.2, 0.3), (0.2, 0.1)), "is smaller with the fewest shoppers than with all (0.33 [0.33, 0.33])"),
+        (pair(noise=0.9), "is not shown to be larger or smaller with the fewest shoppers (1.33"),
     ],
 )
-def test_whether_the_lead_is_larger_where_data_is_scarce(few, change, answer, words):
-    found, text = amounts.lead(few, change, equally_long=True)
-    assert found == answer and text.startswith(amounts.ratio(change)) and text.endswith(words)
-    for part in amounts.lead(few, change, equally_long=False):
-        assert part.endswith("(but trainings are not equally long)")
+def test_whether_the_lead_is_larger_where_data_is_scarce(found, words):
+    text = amounts.story({"plain": found, "unit": pair()}, equally_long=True)
+    assert words in text.split(";")[0] and "one length on both sides it is larger" in text
+    assert words in amounts.story({"plain": pair(), "unit": found}, True).split(";")[1]
+    assert text.endswith(".") and "shorter" not in text
+    assert amounts.story({"plain": found, "unit": pair()}, equally_long=False) == (
+        f"{text} But trainings on fewer shoppers are shorter here: this cannot be told apart."
+    )
+
+
+def test_the_first_ratio_divided_by_the_last():
+    assert amounts.few_over_all(pair()) == pytest.approx((4 / 3,) * 3)

@@ -8,7 +8,6 @@ import pytest
 from helpers.study_records import BY_TIME, HOME, make_record
 
 from dmesr_core.book.narration import backbones as words
-from dmesr_core.data.bazaar.facts import CATEGORIES
 from dmesr_core.evaluation.bootstrap import Paired
 from dmesr_core.experiments.budget import LongerTraining
 
@@ -46,66 +45,78 @@ def test_data_of_ones_own_and_the_smoke_profile_are_said():
     ("keys", "wanted"),
     [
         ([], ""),
-        ([(HOME, "sasrec")], "Bazaar (SASRec)"),
-        ([(HOME, "sasrec"), (HOME, "gru4rec")], "Bazaar"),
-        ([(BY_TIME, "sasrec", "raw"), (HOME, "gru4rec", "raw")], "Bazaar (GRU4Rec); Bazaar by time"),
+        ([(HOME, "sasrec")], "the Bazaar (SASRec)"),
+        ([(HOME, "sasrec"), (HOME, "gru4rec")], "the Bazaar"),
+        ([(BY_TIME, "sasrec", "raw"), (HOME, "gru4rec", "raw")], "the Bazaar (GRU4Rec); the Bazaar by time"),
     ],
 )
 def test_a_data_set_alone_stands_for_all_its_backbones(keys, wanted):
     assert words.where(keys, BOTH) == wanted
 
 
+def test_the_highest_means_are_counted_the_most_frequent_first_and_the_first_of_equals():
+    scores = {(HOME, b, v): (0.1, 0, 1) for b in BOTH[HOME] for v in ("id_only", "raw", "dmesr")}
+    start = "The highest mean in 2 combinations of data and backbone belongs to "
+    end = ", and every contender is above popularity."
+    popularity = {HOME: (0.05, 0, 1)}
+    assert words.score_story(scores, popularity) == f"{start}ID only (2){end}"
+    scores[HOME, "sasrec", "dmesr"] = (0.2, 0, 1)
+    assert words.score_story(scores, popularity) == f"{start}ID only (1) and DMESR (1){end}"
+
+
 def test_contenders_at_or_below_popularity_are_named():
     scores = {(HOME, b, v): (s, 0, 1) for b in BOTH[HOME] for v, s in (("id_only", 0.1), ("raw", 0.2), ("dmesr", 0.3))}
-    assert words.below_popularity(scores, {HOME: (0.05, 0, 1)}, BOTH) == "(there is none)"
     scores[HOME, "sasrec", "id_only"] = (0.3, 0, 1)
-    found = words.below_popularity(scores, {HOME: (0.2, 0, 1)}, BOTH)
-    assert found == "ID only on Bazaar (GRU4Rec) · raw vectors on Bazaar"
+    found = words.score_story(scores, {HOME: (0.2, 0, 1)})
+    assert found.endswith("; not above popularity: raw vectors (2) and ID only (1).")
 
 
-def test_the_highest_mean_wins_and_the_first_of_equals():
-    scores = {(HOME, b, v): (0.1, 0, 1) for b in BOTH[HOME] for v in ("id_only", "raw", "dmesr")}
-    assert words.wins(scores) == ("ID only (2)", 2)
-    scores[HOME, "sasrec", "dmesr"] = (0.2, 0, 1)
-    assert words.wins(scores) == ("ID only (1), DMESR (1)", 2)
-
-
-def test_verdicts_count_all_three_and_say_where_it_is_not_better():
-    assert words.verdicts(gains(BETTER, BETTER, BETTER), BOTH) == (
-        "better in 3 of 3, worse in 0, and zero is inside in 0"
-    )
-    assert words.verdicts(gains(BETTER, WORSE, OPEN), BOTH) == (
-        "better in 1 of 3, worse in 1 (Bazaar (SASRec)), and zero is inside in 1 (Bazaar by time)"
-    )
-    assert words.verdicts(gains(WORSE, WORSE, BETTER), BOTH) == (
-        "better in 1 of 3, worse in 2 (Bazaar), and zero is inside in 0"
+@pytest.mark.parametrize(
+    ("changes", "count", "behind"),
+    [
+        ((BETTER, BETTER, BETTER), "3 of 3", "nowhere clearly behind"),
+        ((BETTER, OPEN, OPEN), "1 of 3", "nowhere clearly behind"),
+        ((BETTER, WORSE, OPEN), "1 of 3", "clearly behind ID only on the Bazaar (SASRec)"),
+        ((WORSE, WORSE, WORSE), "0 of 3", "clearly behind ID only on the Bazaar; the Bazaar by time"),
+    ],
+)
+def test_a_lead_counts_what_is_clear_and_names_what_is_lost(changes, count, behind):
+    assert words.lead(gains(*changes), BOTH) == (
+        f"ahead of ID only in {count} combinations of data and backbone; it is {behind}"
     )
 
 
-def test_verdicts_of_some_comparisons_only():
-    both = gains(BETTER, BETTER, BETTER) | gains(WORSE, WORSE, WORSE, name="raw")
-    assert words.verdicts(both, BOTH, ["id_only"]).startswith("better in 3 of 3")
-    assert words.verdicts(both, BOTH, ["raw", "id_only"]).startswith("better in 3 of 6")
+def test_a_lead_over_several_opponents():
+    several = gains(BETTER, OPEN, OPEN) | gains(WORSE, OPEN, OPEN, name="raw")
+    several |= gains(OPEN, OPEN, WORSE, name="llm_emb")
+    assert words.lead(several, BOTH) == (
+        "ahead of ID only in 1 of 3 combinations of data and backbone, of raw vectors in 0 of 3 and of LLMEmb-like in "
+        "0 of 3; it is clearly behind raw vectors on the Bazaar (GRU4Rec) and LLMEmb-like on the Bazaar by time"
+    )
 
 
-def test_gains_backbone_by_backbone():
-    both = gains(BETTER, WORSE, OPEN) | gains(OPEN, OPEN, OPEN, name="raw")
-    found = words.by_backbone(both, HOME, "id_only")
-    assert found == "GRU4Rec +0.020 [+0.010, +0.030]; SASRec -0.020 [-0.030, -0.010]"
+def test_clear_gains_are_counted_by_data_set():
+    assert words.clear_by_data(gains(BETTER, OPEN, WORSE)) == "1 of 2 on the Bazaar and 0 of 1 on the Bazaar by time"
+    assert words.clear_by_data(gains(BETTER, BETTER, BETTER)) == "2 of 2 on the Bazaar and 1 of 1 on the Bazaar by time"
 
 
-def test_the_bazaar_has_an_article():
-    assert words.home_name(HOME) == "the Bazaar"
-    assert words.home_name(("folder", "leave-one-out")) == "your data"
-
-
-def test_the_claim_stands_only_where_every_interval_is_above_zero():
-    stands = words.home_verdict(gains(BETTER, BETTER, WORSE), HOME, ("id_only", "raw"))
-    assert stands == ("2 of 2", "so against these two the claim stands there, for GRU4Rec and SASRec")
-    for other in (OPEN, WORSE):
-        count, story = words.home_verdict(gains(BETTER, other, BETTER), HOME, ("id_only",))
-        assert count == "1 of 2"
-        assert story == "so even against these two the claim does not stand there as it was made"
+@pytest.mark.parametrize(
+    ("against", "equal", "counts", "behind"),
+    [
+        ((BETTER, OPEN, OPEN), (BETTER, BETTER, OPEN), ("1 of 3", "2 of 3"), "nowhere clearly behind those"),
+        (
+            (WORSE, OPEN, OPEN),
+            (OPEN, OPEN, WORSE),
+            ("0 of 3", "0 of 3"),
+            "clearly behind those on the Bazaar (GRU4Rec); the Bazaar by time",
+        ),
+    ],
+)
+def test_what_vectors_of_one_length_leave_of_the_lead(against, equal, counts, behind):
+    assert words.stronger_story(gains(BETTER, BETTER, BETTER), gains(*against), gains(*equal), BOTH) == (
+        "DMESR is clearly ahead of plain ID vectors in 3 of 3 combinations of data and backbone, of ID vectors of one "
+        f"length in {counts[0]}, and with vectors of one length itself in {counts[1]}; it is {behind}."
+    )
 
 
 def test_the_spread_between_seeds_is_known_only_with_several():
@@ -114,53 +125,24 @@ def test_the_spread_between_seeds_is_known_only_with_several():
     assert "makes up 30% of the variance" in note and "and 80% where it is largest" in note
 
 
-def test_the_best_weight_decay():
-    shared, other = {1.0: 0.1, 2.0: 0.3}, {1.0: 0.4, 2.0: 0.3}
+def test_what_the_shared_weight_decay_costs():
     one, two = ("sasrec", "id_only"), ("gru4rec", "dmesr")
-    start = "The shared weight decay, 2, is the best of these for "
-    assert words.decay_story({one: shared, two: shared}, 2.0) == f"{start}ID only (SASRec), DMESR (GRU4Rec)."
-    assert words.decay_story({one: shared, two: other}, 2.0) == f"{start}ID only (SASRec); DMESR (GRU4Rec) likes 1."
-    assert words.decay_story({one: other}, 2.0) == f"{start}nobody; ID only (SASRec) likes 1."
-    assert words.decay_story({}, 2.0) == "These two checks exist on the Bazaar only."
+    found = words.decay_story({one: {1.0: 0.1, 2.0: 0.3}, two: {1.0: 0.45, 2.0: 0.3}}, 2.0)
+    assert found == (
+        "Against the best of those tried, the shared weight decay, 2, costs ID only at most 0.000, and no model more "
+        "than 0.150 (DMESR with GRU4Rec)."
+    )
+    assert words.decay_story({}, 2.0) == "Other weight decays were tried on the Bazaar only."
 
 
 def test_more_epochs():
-    usual = {("sasrec", "id_only"): 0.1, ("sasrec", "dmesr"): 0.3}
-    more = {("sasrec", "id_only"): 0.12, ("sasrec", "dmesr"): 0.29}
-    longer = LongerTraining(usual, more, {(HOME, "sasrec", "id_only"): BETTER, (HOME, "sasrec", "id_unit"): WORSE})
-    assert words.lifted(longer) == "SASRec: +0.020 to ID only, -0.010 to DMESR"
-    assert words.longer_story(longer, BOTH, ["id_only"]) == (
-        "With twice the epochs, DMESR against the four opponents is better in 1 of 1, worse in 0, and zero is inside "
-        "in 0. Against ID vectors of equal length it is better in 0 of 1, worse in 1 (Bazaar (SASRec)), and zero is "
-        "inside in 0."
+    longer = LongerTraining({}, {}, {(HOME, "sasrec", "id_only"): BETTER, (HOME, "sasrec", "id_unit"): WORSE})
+    assert words.longer_story(longer, BOTH) == (
+        "With twice the epochs for all, DMESR is clearly ahead of ID only in 1 of 1 combinations of data and backbone "
+        "and of ID vectors of one length in 0 of 1; it is clearly behind ID vectors of one length on the Bazaar "
+        "(SASRec)."
     )
-
-
-def test_more_epochs_were_not_tried():
-    nothing = LongerTraining({}, {}, {})
-    assert words.lifted(nothing) == "not tried on this data"
-    assert words.longer_story(nothing, BOTH, ["id_only"]) == "These two checks exist on the Bazaar only."
-
-
-@pytest.mark.parametrize(("duels", "behind"), [((BETTER,) * 3, 0), ((WORSE,) * 3, 3), ((BETTER, WORSE, OPEN), 2)])
-def test_an_opponent_is_behind_only_where_it_is_clear(duels, behind):
-    found = words.simple_opponent(gains(*duels, name="duel") | gains(WORSE, WORSE, WORSE), "duel")
-    assert found == f"were not clearly behind in {behind} of 3 combinations of data and backbone"
-
-
-def test_a_gain_is_lost_where_it_was_clear_and_is_no_longer():
-    clear = gains(BETTER, BETTER, OPEN)
-    kept = words.lost_gains(gains(BETTER, BETTER, WORSE, name="duel"), "duel", clear, BOTH)
-    assert kept == "No gain over ID only that was clear above is lost"
-    for other in (OPEN, WORSE):
-        lost = words.lost_gains(gains(BETTER, other, OPEN, name="duel"), "duel", clear, BOTH)
-        assert lost.endswith("these are no longer clear: Bazaar (SASRec)")
-
-
-def test_ranks():
-    average = {"DMESR": (1.25, 1, 2), "ID only": (3.0, 2, 4), "popularity": (6.0, 6, 6)}
-    assert words.first_rank(average) == "DMESR (average rank 1.25)"
-    assert words.rank_spread(average) == 4.75
+    assert words.longer_story(LongerTraining({}, {}, {}), BOTH) == "More epochs were tried on the Bazaar only."
 
 
 def test_trainings_that_come_out_the_same():
@@ -175,8 +157,3 @@ def test_trainings_that_come_out_differently():
     assert words.again_verdict([replace(old, code="earlier")], [new]).endswith(
         "The stored rows were made by an earlier state of this code, which may explain it"
     )
-
-
-def test_answers_that_name_a_product_are_counted():
-    assert words.product_names([f"A red {CATEGORIES[0].title()}.", f"{CATEGORIES[1]}, {CATEGORIES[2]}", "a hill"]) == 2
-    assert words.product_names([]) == 0

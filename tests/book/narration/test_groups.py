@@ -1,36 +1,43 @@
-"""Gains by group in words."""
+"""Scores and gains by group, as a table and in words."""
 
 from __future__ import annotations
 
+import pytest
 from helpers.small_differences import BETTER, UNDECIDED, WORSE
 
 from dmesr_core.book.narration import groups
 
 
-def test_each_group_has_its_verdict():
-    changes = {"head": WORSE, "cold": BETTER, "short": UNDECIDED, "all": BETTER}
-    assert groups.gains(changes, ("head", "cold", "short")) == (
-        "worse on head (-0.0200 [-0.0300, -0.0100]); better on cold (+0.0200 [+0.0100, +0.0300]); "
-        "not told apart on short (+0.0100 [-0.0100, +0.0300])"
+def test_the_table_has_a_row_for_all_cases_and_one_per_group():
+    scores = {"ID only": {"all": (0.25, 0.2, 0.3), "head": (0.5, 0.4, 0.6)}}
+    gains = {"plain": {"all": BETTER, "head": WORSE}, "unit": {"all": UNDECIDED, "head": BETTER}}
+    table = groups.table(scores, gains, {"head": 3}, 10)
+    assert list(table.columns) == ["cases", "ID only", *groups.GAINS.values()]
+    assert table.loc["all"].tolist() == [
+        "100%", "0.2500", "+0.0200 [+0.0100, +0.0300]", "+0.0100 [-0.0100, +0.0300]",
+    ]  # fmt: skip
+    assert table.loc["head"].tolist()[:2] == ["30%", "0.5000"]
+
+
+@pytest.mark.parametrize(
+    ("simple", "words"),
+    [(BETTER, "score higher than"), (WORSE, "score lower than"), (UNDECIDED, "are not told apart from")],
+)
+def test_the_simple_model_comes_first(simple, words):
+    text = groups.simpler(simple, dict.fromkeys(("head", "all"), UNDECIDED))
+    assert text.startswith(f"ID vectors of one length, and nothing else, {words} DMESR (")
+    assert text.endswith("with vectors of one length on both sides, DMESR is told apart from them nowhere.")
+
+
+def test_groups_are_named_by_verdict():
+    assert groups.against_any_length({"head": BETTER, "tail": WORSE, "cold": UNDECIDED, "all": BETTER}) == (
+        "Against ID vectors of any length, DMESR is ahead on head, all cases and behind on tail and not told apart on "
+        "cold."
     )
 
 
-def test_the_difference_is_made_up_of_the_groups_by_target():
-    text = groups.composition({"head": WORSE, "tail": BETTER, "all": BETTER}, {"head": 30, "tail": 70, "long": 5}, 100)
-    assert text == (
-        "Over all cases the difference is +0.0200 [+0.0100, +0.0300]. It is made up of "
-        "-0.0060 from head (30% of the cases), +0.0140 from tail (70% of the cases)."
-    )
-    for change, unclear in ((UNDECIDED, True), (WORSE, False)):
-        text = groups.composition({"head": change, "all": change}, {"head": 5}, 5)
-        assert ("which is not told apart from zero" in text) == unclear
-
-
-def test_the_oracle_is_ahead_everywhere_or_but_for_some_groups_or_unknown():
-    scores = {"DMESR": {"head": (0.1,), "cold": (0.3,)}, "DMESR unit": {"head": (0.2,), "cold": (0.1,)}}
-    ahead = scores | {"oracle": {"head": (0.5,), "cold": (0.5,)}}
-    behind = scores | {"oracle": {"head": (0.2,), "cold": (0.5,)}}
-    models = ("DMESR", "DMESR unit")
-    assert groups.oracle(ahead, models, "oracle").endswith("in every group")
-    assert groups.oracle(behind, models, "oracle").endswith("in all groups but head")
-    assert groups.oracle(scores, models, "oracle").startswith("Facts are not known for this data")
+@pytest.mark.parametrize(("change", "where"), [(BETTER, "ahead"), (WORSE, "behind")])
+def test_one_verdict_for_all_groups_is_said_once(change, where):
+    gains = dict.fromkeys(("head", "all"), change)
+    assert groups.against_any_length(gains).endswith(f"DMESR is {where} everywhere.")
+    assert groups.simpler(UNDECIDED, gains).endswith(f"DMESR is {where} everywhere.")

@@ -23,33 +23,10 @@ def test_the_table_has_a_row_per_data_set_and_loss():
     assert table.loc[("here", "BCE (1)"), "best epoch"] == "1"
 
 
-def test_panels_of_curves_say_how_many_items_there_are():
-    comparison = compare_losses(loss_records(), n=50)
-    found = losses.curves({"here": comparison, "there": replace(comparison, n_items=1_234)})
-    assert list(found) == ["here, 12 items", "there, 1,234 items"]
-    assert list(found["here, 12 items"]) == list(comparison.results)
-
-
 def test_smoke_runs_call_no_loss_not_learned():
     comparisons = {"here": compare_losses(loss_records(), n=50)}
     assert losses.not_learned(comparisons, smoke=False) == {"here": ["BCE (1)"]}
     assert losses.not_learned(comparisons, smoke=True) == {"here": []}
-
-
-def test_the_story_by_verdict():
-    assert losses.story("the Bazaar", GAINS, []) == (
-        "On the Bazaar, against the full softmax: clearly worse BCE (1), BCE (64); clearly better "
-        "sampled softmax (512); not told apart gBCE (64)."
-    )
-    assert losses.story("x", {"gBCE (64)": UNDECIDED}, []).startswith(
-        "On x, against the full softmax: clearly worse none; clearly better none;"
-    )
-
-
-def test_losses_that_did_not_learn_are_not_judged():
-    text = losses.story("x", GAINS, ["BCE (64)"])
-    assert "clearly worse BCE (1);" in text
-    assert "Not learned at all (best after the first epoch): BCE (64). These say nothing about the loss" in text
 
 
 @pytest.mark.parametrize(
@@ -70,3 +47,15 @@ def test_the_fall_beside_the_gain_of_the_model(gain, words):
 def test_no_fall_where_no_loss_scores_lower():
     assert losses.beside_gain({"a": BETTER}, [], BETTER) == "No loss that learns scores below the full softmax."
     assert losses.beside_gain({"a": WORSE}, ["a"], BETTER) == "No loss that learns scores below the full softmax."
+
+
+def test_losses_that_did_not_learn_are_named_and_not_judged():
+    assert losses.unlearned({"here": [], "there": []}) == ""
+    comparisons = {"here": compare_losses(loss_records(), n=50)}
+    gains = comparisons["here"].gains
+    fall = losses.beside_gain(gains, [], BETTER)
+    assert losses.story(comparisons, {"here": []}, BETTER) == fall
+    fall = losses.beside_gain(gains, ["BCE (1)"], BETTER)
+    assert losses.story(comparisons, {"here": ["BCE (1)"]}, BETTER).startswith(f"{fall} Not learned at all")
+    text = losses.unlearned({"here": ["BCE (1)", "BCE (64)"], "there": []})
+    assert text.startswith("Not learned at all (best after the first epoch): on here BCE (1), BCE (64). These say")

@@ -6,97 +6,73 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers.small_material import make_material
+from helpers.small_differences import BETTER, UNDECIDED, WORSE
 
 from dmesr_core.book.narration import mistakes
 from dmesr_core.data.bazaar.reasons import REASONS
 from dmesr_core.data.datasets import Dataset
-from dmesr_core.evaluation.disagreements import BOTH, NEITHER, OURS, THEIRS, kinds_of_cases
+from dmesr_core.evaluation.foreseen import CEILING, NO_PULLS, NO_TYPES
 from dmesr_core.evaluation.ranking import Ranks
 
-
-def test_the_table_describes_each_kind_and_leaves_gaps_where_there_is_no_case():
-    split = make_material().split
-    right = np.arange(len(split.test)) < 30
-    columns = mistakes.table(kinds_of_cases(right, right), split, ceiling_right=~right)
-    assert columns["cases"] == {BOTH: 30, OURS: 0, THEIRS: 0, NEITHER: len(split.test) - 30}
-    assert columns["the ceiling is right"] == {BOTH: "0%", OURS: "", THEIRS: "", NEITHER: "100%"}
-    assert columns["cold targets"][BOTH] == f"{4 / 30:.0%}"
-    assert columns["median length of history"][BOTH] == "5"
-    assert "the ceiling is right" not in mistakes.table(kinds_of_cases(right, right), split)
+CHANCES = np.eye(5)[[0, 0, 1, 2, 3, 4]]  # (6, 5), each case has one reason
 
 
-@pytest.mark.parametrize(("n", "words"), [(30, "more than that"), (10, "fewer than that"), (20, "as many as that")])
-def test_disagreements_are_compared_with_those_of_two_seeds(n, words):
-    text = mistakes.luck(20, {OURS: n, THEIRS: 30})
-    assert "wrong in 20 cases" in text
-    assert text.endswith(
-        f"that only the ID model foresees are more than that; those that only DMESR foresees are {words}."
-    )
+def first_for(right) -> Ranks:
+    """Ranks of six cases: first where right, else far behind."""
+    return Ranks(np.where(right, 0, 50), np.ones(6, int))
 
 
-def test_with_one_training_luck_is_unknown():
-    assert mistakes.luck(None, {OURS: 1, THEIRS: 1}).startswith("With a single training of each")
+def all_ranks() -> dict[str, Ranks]:
+    right = {"id_only": 0, "dmesr": 1, "fact_oracle": 2, CEILING: 3, NO_TYPES: 3, NO_PULLS: 0}
+    return {name: first_for(np.arange(6) < n) for name, n in right.items()}
+
+
+def test_what_is_foreseen_by_reason_and_of_all():
+    found = mistakes.foreseen(all_ranks(), CHANCES)
+    assert list(found) == list(mistakes.LABELS.values())
+    assert found["DMESR"][REASONS[0]] == 0.5 and found["ceiling"][REASONS[0]] == 1
+    assert found["DMESR"][mistakes.ALL] == found["DMESR"][mistakes.NDCG] == pytest.approx(1 / 6)
+    table = mistakes.table(found, CHANCES)
+    assert table.columns[0] == "share of purchases" and table.loc[REASONS[0], "share of purchases"] == "33%"
+    assert table["DMESR"].tolist() == ["50%", "0%", "0%", "0%", "0%", "17%", "0.167"]
+
+
+def test_without_reasons_the_table_has_all_purchases_only():
+    ranks = {name: all_ranks()[name] for name in ("id_only", "dmesr")}
+    found = mistakes.foreseen(ranks, None)
+    assert mistakes.table(found, None).to_dict() == {
+        "ID only": {mistakes.ALL: "0%", mistakes.NDCG: "0.000"},
+        "DMESR": {mistakes.ALL: "17%", mistakes.NDCG: "0.167"},
+    }
+    nothing = "Without the process behind the log there is nothing to compare with."
+    assert mistakes.missing(found, None) == mistakes.farthest_from_ceiling(found) == nothing
+    assert "has no known ceiling" in mistakes.hopeless(ranks)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (WORSE, "pulls are worth more than types."),
+        (BETTER, "types are worth more than pulls."),
+        (UNDECIDED, "which of the two is worth more is open."),
+    ],
+)
+def test_what_the_oracle_lacks_is_what_the_ceiling_would_miss_most(change, words):
+    costs = {"types": UNDECIDED, "pulls": WORSE, "pulls against types": change}
+    text = mistakes.missing(mistakes.foreseen(all_ranks(), CHANCES), costs)
+    assert text.startswith("The fact oracle's NDCG@10 is 0.333 and the ceiling's 0.500; without types of shoppers")
+    assert text.endswith(f"without pulls by -0.020 [-0.030, -0.010]: {words}")
+
+
+def test_the_reason_that_the_oracle_misses_most():
+    text = mistakes.farthest_from_ceiling(mistakes.foreseen(all_ranks(), CHANCES))
+    assert text == f"The fact oracle is farthest from it at “{REASONS[1]}”: 0% against 100%."
 
 
 def test_hopeless_cases_are_a_share_of_our_misses():
-    ours, ceiling = np.array([True, False, False, False, False]), np.array([False, True, False, False, False])
-    assert mistakes.hopeless(ours, ceiling) == (0.75, ".0%")
-    assert mistakes.hopeless(np.ones(5, bool), ceiling) == (0.0, ".0%")
-    assert mistakes.hopeless(ours, None) == ("An unknown share", "")
-    assert "missed by the ceiling" in mistakes.hopeless_note(True)
-    assert "no known ceiling" in mistakes.hopeless_note(False)
-
-
-def test_a_heading_has_ranks_and_the_most_probable_reason():
-    ranks = {"dmesr": Ranks(np.array([0, 2]), np.array([1, 1])), "id_only": Ranks(np.array([5, 99]), np.array([1, 1]))}
-    assert mistakes.heading("only DMESR right", 1, ranks, None) == "only DMESR right: rank 3 for DMESR, 100 for ID only"
-    chances = np.eye(5)[[0, 3]] * 0.6 + 0.08
-    assert mistakes.heading("x", 1, ranks, chances).endswith(f" · {REASONS[3]} (68%)")
-
-
-def test_an_item_is_described_by_its_facts_or_its_title(make_catalogue):
-    data = Dataset("folder", make_catalogue(3), None)
-    assert mistakes.item(data, 2) == "Title a2"
-    facts = {"pattern": "dotted", "colour": "red", "category": "hat", "series": "Stovael"}
-    known = Dataset(
-        "bazaar", make_catalogue(3), None, SimpleNamespace(facts=SimpleNamespace(of=[{}, facts].__getitem__))
-    )
-    assert mistakes.item(known, 2) == "dotted red hat, Stovael"
-
-
-def test_reasons_name_where_the_two_kinds_differ_most():
-    overall, chances = dict.fromkeys(REASONS, 0.2), np.full((4, 5), 0.2)
-    ours = overall | {REASONS[1]: 0.5, REASONS[3]: 0.1}
-    theirs = overall | {REASONS[4]: 0.25}
-    text = mistakes.reasons(chances, {OURS: ours, THEIRS: theirs})
-    assert f"more often “{REASONS[1]}” (50% against 20%)" in text
-    assert f"more often “{REASONS[3]}” (20% against 10%)" in text
-    alone = mistakes.reasons(chances, {OURS: ours})
-    assert alone.startswith("Over all cases: ") and "differ most" not in alone
-    assert mistakes.reasons(None, {}) == "Why things are bought is known in the Bazaar only."
-
-
-def test_what_is_foreseen_by_reason_and_what_is_farthest_from_the_ceiling():
-    chances = np.eye(5)[[0, 0, 1, 2, 3, 4]]  # (6, 5), each case has one reason
-    right = {"id_only": np.zeros(6, bool), "dmesr": np.arange(6) == 0, "ceiling": np.arange(6) < 3}
-    table = mistakes.foreseen_by_reason(chances, right)
-    assert table[REASONS[0]] == {"ID only": 0.0, "DMESR": 0.5, "ceiling": 1.0}
-    text = mistakes.farthest_from_ceiling(table)
-    assert f"at “{REASONS[1]}”: 0% against 100%" in text
-    assert mistakes.foreseen_table(table).data.loc[REASONS[0], "DMESR"] == 0.5
-    assert mistakes.foreseen_by_reason(None, {"id_only": right["id_only"]}) is None
-    unknown = mistakes.foreseen_table(None).data
-    assert unknown.index.tolist() == ["this needs the Bazaar"]
-    assert unknown.iloc[0].to_dict() == {"ID only": 0.0, "DMESR": 0.0, "ceiling": 0.0}
-    assert mistakes.farthest_from_ceiling(None).startswith("Without the process behind the log")
-
-
-def test_mean_chances_by_kind_have_the_names_of_reasons():
-    chances = np.eye(5)[[0, 0, 1]]
-    found = mistakes.reasons_by_kind(chances, {OURS: np.array([True, False, True]), BOTH: np.zeros(3, bool)})
-    assert list(found) == [OURS] and found[OURS][REASONS[1]] == 0.5
-    assert mistakes.reasons_by_kind(None, {OURS: np.ones(3, bool)}) == {}
+    ranks = all_ranks()
+    assert mistakes.hopeless(ranks).startswith("Of DMESR's misses, 60% are missed by the ceiling as well")
+    assert "misses, 0% are" in mistakes.hopeless(ranks | {"dmesr": first_for(np.ones(6, bool))})
 
 
 def test_reasons_are_known_in_a_world_only(make_catalogue, monkeypatch):

@@ -23,7 +23,9 @@ def orders(full, sampled, at=HOME):
 def test_changes_of_order_are_counted_within_data_sets():
     same = {"a": (0.1, 0.2), "b": (0.3, 0.4), "c": (0.5, 0.6)}
     assert protocols.order_changes(same) == []
-    assert protocols.flips({HOME: same, BY_TIME: TURNED}) == "1 of 4"
+    assert protocols.protocol_story({HOME: same, BY_TIME: TURNED}, []) == (
+        "Of 4 pairs of contenders, 1 change their order with the protocol, none of them clearly under both."
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,10 +40,10 @@ def test_the_example_is_the_one_with_the_largest_lead():
     means = {HOME: TURNED, BY_TIME: {"a": (0.1, 0.3), "b": (0.9, 0.1)}}
     found = protocols.reversals(means, orders(BETTER, WORSE) | orders(WORSE, BETTER, BY_TIME))
     assert [(r.ahead, r.behind) for r in found] == [("a", "b"), ("b", "a")]
-    example = protocols.reversal_example(found)
-    assert example.startswith("Clear under both protocols, with intervals that hold at once, are 2.")
-    assert "(panel Bazaar by time): b is 9.00 times as good as a in the full ranking, and behind it" in example
-    assert protocols.reversal_example([]) == "None of them is clear under both protocols."
+    assert protocols.protocol_story(means, found) == (
+        "Of 2 pairs of contenders, 2 change their order with the protocol, 2 of them clearly under both: in panel "
+        "Bazaar by time, b is 9.00 times as good as a in the full ranking, and behind it in the sample."
+    )
 
 
 def test_the_rank_of_an_even_chance():
@@ -65,23 +67,23 @@ def split_story(first, second, clear, gain=(BETTER, BETTER)):
 @pytest.mark.parametrize(
     ("second", "clear", "counts"),
     [
-        ((0.1, 0.2), (WORSE, WORSE), ("0 of 1", "0")),
-        ((0.2, 0.1), (WORSE, BETTER), ("1 of 1", "1")),
-        ((0.2, 0.1), (WORSE, OPEN), ("1 of 1", "0")),
+        ((0.1, 0.2), (WORSE, WORSE), (0, "none")),
+        ((0.2, 0.1), (WORSE, BETTER), (1, 1)),
+        ((0.2, 0.1), (WORSE, OPEN), (1, "none")),
     ],
 )
 def test_the_order_of_contenders_from_one_split_to_the_other(second, clear, counts):
-    story = split_story((0.1, 0.2), second, clear)
-    assert story.startswith(
-        f"From one split to the other, {counts[0]} pairs of contenders change their order, {counts[1]} of them clearly"
+    assert split_story((0.1, 0.2), second, clear).endswith(
+        f"; of 1 pairs of contenders, {counts[0]} change their order with the split, {counts[1]} of them clearly."
     )
 
 
-def test_the_sign_of_the_gain_is_kept_or_changes():
-    kept = split_story((0.1, 0.2), (0.1, 0.2), (OPEN, OPEN), gain=(BETTER, OPEN))
-    assert kept.endswith("DMESR's gain over ID only keeps its sign with every backbone.")
-    changed = split_story((0.1, 0.2), (0.1, 0.2), (OPEN, OPEN), gain=(BETTER, WORSE))
-    assert changed.endswith("DMESR's gain over ID only changes its sign with SASRec.")
+@pytest.mark.parametrize(
+    ("gain", "wanted"), [(BETTER, "clearly ahead of"), (WORSE, "clearly behind"), (OPEN, "not told apart from")]
+)
+def test_what_is_left_of_the_gain_without_the_leak(gain, wanted):
+    story = split_story((0.1, 0.2), (0.1, 0.2), (OPEN, OPEN), gain=(BETTER, gain))
+    assert story.startswith(f"Without the leak, DMESR is {wanted} ID only with SASRec; ")
 
 
 def test_with_one_split_nothing_is_said():
@@ -94,6 +96,10 @@ def test_a_backbone_that_only_one_split_has_is_left_out():
     scores[HOME, "gru4rec", "dmesr"] = (0.2, 0, 1)
     gains = {(at, "sasrec", "id_only"): BETTER for at in (HOME, BY_TIME)} | {(HOME, "gru4rec", "id_only"): WORSE}
     assert protocols.split_story(scores, gains, {}, "bazaar") == (
-        "From one split to the other, 0 of 1 pairs of contenders change their order, 0 of them clearly in both. "
-        "DMESR's gain over ID only keeps its sign with every backbone."
+        "Without the leak, DMESR is clearly ahead of ID only with SASRec; of 1 pairs of contenders, 0 change their "
+        "order with the split, none of them clearly."
+    )
+    gains[BY_TIME, "gru4rec", "id_only"] = OPEN
+    assert "ahead of ID only with SASRec, not told apart from ID only with GRU4Rec; " in protocols.split_story(
+        scores, gains, {}, "bazaar"
     )
