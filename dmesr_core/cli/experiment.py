@@ -119,7 +119,10 @@ def _check(options: argparse.Namespace) -> None:
     say(f"in all: {present} of {wanted} trainings by the present code ({present / wanted:.0%})")
     stale = [name for name, state in found.items() if not state.whole]
     if options.strict and stale:
-        raise DataError(f"not all records are by the present code: dmesr experiment {stale[0]} makes those anew")
+        raise DataError(
+            "not all records are by the present code, and of the experiments as they are now: "
+            f"dmesr experiment {stale[0]} --replace makes those anew, and drops all others"
+        )
 
 
 def hours(files: Iterable[Path]) -> float:

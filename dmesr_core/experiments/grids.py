@@ -164,9 +164,12 @@ _ALL = (
             ),
             # BERT4Rec, and opponents of GRU4Rec; with a dropout of 0.2 some are among the three backbones already.
             Block(_WHOLE_AND_SPARSE, _rows("id_unit", "llm_emb"), ("bert4rec",), ({},), _DROPOUT, 1),
-            Block(_WHOLE_AND_SPARSE, _rows("dmesr_views"), ("bert4rec",), seeds=3),
-            Block(_WHOLE_AND_SPARSE, _rows("words_both_mixture"), ("gru4rec", "bert4rec"), seeds=3),
-            Block(_WHOLE_AND_SPARSE, _rows("llm_emb"), ("gru4rec",), ({},), _DROPOUT, 3),
+            Block(_WHOLE_AND_SPARSE, _rows("dmesr_views", "words_both_mixture"), ("bert4rec",), seeds=1),
+            Block(_WHOLE_AND_SPARSE, _rows("words_both_mixture"), ("gru4rec",), seeds=3),
+            Block(_WHOLE_AND_SPARSE, _rows("llm_emb"), ("gru4rec",), ({},), _DROPOUT, 1),
+            # The loud ID vector with the dropout of ours, and a setting that was nearly the best:
+            Block(_WHOLE_AND_SPARSE, _rows("views_loud_id"), seeds=3),
+            Block((Data("bazaar-sparse"),), _rows("words_mixture_no_id"), sizes=_DROPOUT, seeds=3),
         ),
     ),
     Grid(
@@ -174,10 +177,10 @@ _ALL = (
         "the same order elsewhere? by time, other worlds, other texts, films (SASRec)",
         (
             Block((Data("bazaar", "global-time"),), _STRONGEST | _rows("popularity", "fact_mixture_no_id"), seeds=3),
-            Block((Data("bazaar", "global-time"),), _rows("id_unit"), sizes=_DROPOUT, seeds=3),
+            Block((Data("bazaar", "global-time"),), _rows("id_unit", "words_mixture_quiet"), sizes=_DROPOUT, seeds=3),
             Block(_WRITINGS, _rows("id_unit"), sizes=_DROPOUT, seeds=2),
             Block(_WORLDS, _STRONGEST | _rows("popularity", "fact_mixture_no_id"), seeds=1),
-            Block(_WORLDS, _rows("id_unit"), sizes=_DROPOUT, seeds=1),
+            Block(_WORLDS, _rows("id_unit", "words_mixture_quiet"), sizes=_DROPOUT, seeds=1),
             Block(
                 _WRITINGS,
                 _rows("popularity", "words_mixture_quiet", "words_both_mixture", "dmesr_views", "views_text_only",
@@ -192,8 +195,8 @@ _ALL = (
         "views_fewer",
         "fewer shoppers: where does it pay? (SASRec)",
         (
-            *(_fewer(name, share, _STRONGEST | _rows("popularity"), {}, 2) for name, share in _SHARES),
-            *(_fewer(name, share, _rows("id_unit"), _DROPOUT, 2) for name, share in _SHARES),
+            *(_fewer(name, share, _STRONGEST | _rows("popularity"), {}, 1) for name, share in _SHARES),
+            *(_fewer(name, share, _rows("id_unit", "words_mixture_quiet"), _DROPOUT, 1) for name, share in _SHARES),
         ),
     ),
     Grid(

@@ -14,9 +14,11 @@ from dmesr_core.experiments import sweep
 from dmesr_core.experiments.records import RunRecord
 from dmesr_core.experiments.study import BACKBONE_NAMES
 from dmesr_core.experiments.view_study import (
+    DATA_TITLES,
     EARLIER,
     LABELS,
     OURS,
+    SETTING_OF,
     ViewStudy,
     best_settings,
     earlier_records,
@@ -34,6 +36,11 @@ TITLES = {  # place -> its name in figures and sentences
     UNWRITTEN: "looks never written",
     WRITTEN: "looks always written",
     "movielens": "films",
+}
+PAPER_PARTS = {  # the variant that lacks it
+    "alignment": "views_no_alignment",
+    "attention to the text": "views_no_fusion",
+    "the picture view": "views_text_only",
 }
 PANELS = {
     "other times and worlds": (BY_TIME, *WORLDS),
@@ -57,13 +64,13 @@ def elsewhere(profile: Profile) -> ViewStudy:
     return _study(records if profile.name == "smoke" else [*records, *earlier_records(records)])
 
 
-def fewer(profile: Profile, whole: Iterable[RunRecord]) -> ViewStudy:
-    """The study with shares of the shoppers; `whole`: records with all of them, which are compared, too."""
-    records = _stored("views_fewer", profile)
+def fewer(profile: Profile) -> ViewStudy:
+    """The study with shares of the shoppers, and with all of them."""
+    records, whole = _stored("views_fewer", profile), _stored("views", profile)
     if profile.name != "smoke":
-        records += earlier_records(records)
-    at = [(r.data, r.get("backbone"), r.get("variant")) for r in records]
-    everyone = [r for r in whole if r.data in CATALOGUES and (r.data, r.get("backbone"), r.get("variant")) in at]
+        records, whole = [*records, *earlier_records(records)], [*whole, *earlier_records(whole)]
+    at = {(r.data, r.get("backbone"), SETTING_OF.get(r.get("variant"), r.get("variant"))) for r in records}
+    everyone = [r for r in best_settings(whole) if (r.data, r.get("backbone"), r.get("variant")) in at]
     return _study([*records, *everyone])
 
 
@@ -121,10 +128,40 @@ def _labelled(gains: Mapping[str, Mapping[str, Paired]], title: str) -> dict[str
     return {LABELS[opponent]: some[title][:3] for opponent, some in gains.items() if opponent not in EARLIER}
 
 
+def paper_parts(study: ViewStudy, elsewhere: ViewStudy, n: int, seed: int) -> dict[str, dict[str, Paired]]:
+    """Part of the paper's DMESR -> title of the place -> what taking it away changes; intervals as in `losses`."""
+    places = [(study, data) for data in study.data]
+    places += [(elsewhere, place) for place in (UNWRITTEN, WRITTEN) if place in elsewhere.data]
+    found: dict[str, dict[str, Paired]] = {part: {} for part in PAPER_PARTS}
+    for of, place in places:
+        losses = of.losses(place, n, seed)
+        for part, variant in PAPER_PARTS.items():
+            if variant in losses:
+                found[part][title_of(place)] = losses[variant]
+    return found
+
+
+def title_of(place: str) -> str:
+    """The name of a place in a sentence."""
+    return (DATA_TITLES | TITLES).get(place, "your data")
+
+
 def density(study: ViewStudy) -> dict[str, float]:
     """Place -> events of training per item."""
-    ours = (record for record in study.records if record.get("variant") == OURS)
-    return {record.data: record.sizes["train_events"] / record.sizes["items"] for record in ours}
+    return {place: sizes["train_events"] / sizes["items"] for place, sizes in _sizes(study).items()}
+
+
+def histories(study: ViewStudy) -> dict[str, dict[float, int]]:
+    """Title of the catalogue -> events per item -> histories of training."""
+    events = density(study)
+    found: dict[str, dict[float, int]] = {title: {} for title in CATALOGUES.values()}
+    for place, sizes in _sizes(study).items():
+        found[CATALOGUES[place.split(",")[0]]][events[place]] = sizes["train_sequences"]
+    return found
+
+
+def _sizes(study: ViewStudy) -> dict[str, dict[str, int]]:
+    return {record.data: record.sizes for record in study.records if record.get("variant") == OURS}
 
 
 def by_density(

@@ -61,12 +61,14 @@ def paired_differences(cells: Cells, metric: str, level: str = "95%, all interva
 
 @figure
 def differences_by_amount(
-    panels: Mapping[str, Mapping[str, Mapping[float, Interval]]], xlabel: str, ylabel: str
-) -> Figure:
+    panels: Mapping[str, Mapping[str, Mapping[float, Interval]]], xlabel: str, ylabel: str,
+    below: Mapping[str, Mapping[float, str]] | None = None,
+) -> Figure:  # fmt: skip
     """Differences to each opponent against an amount on a logarithmic axis; hollow where the interval contains zero.
 
     Args:
         panels: title -> opponent -> amount -> difference with its interval.
+        below: title -> amount -> what stands under the amount; None: nothing.
     """
     if not panels:
         raise DataError("no panel was given: there is nothing to draw")
@@ -80,7 +82,8 @@ def differences_by_amount(
         ticks = sorted({amount for line in lines.values() for amount in line})
         ax.set_xscale("log")
         ax.xaxis.set_minor_locator(NullLocator())
-        ax.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
+        under = (below or {}).get(title, {})
+        ax.set_xticks(ticks, [f"{tick:.2g}\n{under.get(tick, '')}".rstrip() for tick in ticks])
         ax.set_title(title)
         ax.set_xlabel(xlabel)
         ax.grid(axis="x", visible=False)

@@ -39,7 +39,7 @@ def test_the_check_says_what_is_stale_and_strict_refuses_it(few, capsys):
     assert said[0] == "few: 0 of 2 trainings by the present code (0%); without a record: 2 on bazaar"
     assert said[1].startswith("in all: 0 of 2 ")
     assert run("--check", "--strict") == 1
-    assert "not all records are by the present code: dmesr experiment few makes" in capsys.readouterr().err
+    assert "as they are now: dmesr experiment few --replace makes those anew" in capsys.readouterr().err
     assert run() == 0 and run("--check", "--strict") == 0
     assert "in all: 2 of 2 trainings by the present code (100%)" in capsys.readouterr().out
     file.write_text(file.read_text().replace('"code": "', '"code": "old'))

@@ -26,12 +26,16 @@ def stored(monkeypatch):
 
 
 def some(at=("bazaar", "leave-one-out"), share=1.0, events=300, **changes):
-    sizes = {"items": 50, "train_events": events, "test_cases": 40}
+    sizes = {"items": 50, "train_events": events, "test_cases": 40, "train_sequences": round(40 * share)}
     names = ("id_unit", "fact_mixture_no_id", OURS)
     above = {"id_unit": spread(3, 9), "fact_mixture_no_id": spread(3, 9), OURS: 2}
     made = [make_record(name, at, above=above[name], share=share, sizes=sizes, **changes) for name in names]
+    return [as_trained(r) for r in made]
+
+
+def as_trained(record):
     own = {"kind": "id", "changes": {}}
-    return [replace(r, variant=r.variant | own, backbone=r.backbone | {"dropout": 0.2}) for r in made]
+    return replace(record, variant=record.variant | own, backbone=record.backbone | {"dropout": 0.2})
 
 
 def test_every_place_of_the_grids_has_a_title_and_every_opponent_a_label():
@@ -74,6 +78,21 @@ def test_elsewhere_compares_within_each_place(stored):
     }
 
 
+def test_parts_of_the_paper_are_taken_away_wherever_that_was_tried(stored):
+    at = ("bazaar-written", "leave-one-out")
+    lacking = [make_record("views_no_fusion", at, above=9), make_record("views_text_only", at)]
+    stored["views_elsewhere"] = [*some(at), *map(as_trained, lacking)]
+    here = ("folder", "leave-one-out")
+    own = view_study.ViewStudy.of([*some(here), make_record("views_no_fusion", here, above=9)])
+    elsewhere = view_places.elsewhere(profiles.get("smoke"))
+    found = view_places.paper_parts(own, elsewhere, n=200, seed=0)
+    assert {part: list(places) for part, places in found.items()} == {
+        "alignment": [], "attention to the text": ["your data", "looks always written"],
+        "the picture view": ["looks always written"],
+    }  # fmt: skip
+    assert found["attention to the text"]["looks always written"].diff < 0
+
+
 def test_several_backbones_are_named_beside_the_data():
     gains = {("bazaar", b, "raw"): view_study.Paired(1.0, 0.5, 1.5, 0.1) for b in ("sasrec", "gru4rec")}
     found = by_place(gains, {"bazaar": "the Bazaar"}, ("gru4rec", "sasrec", "bert4rec"))
@@ -85,9 +104,11 @@ def test_several_backbones_are_named_beside_the_data():
 
 def test_the_density_is_that_of_training_and_all_shoppers_come_last(stored):
     stored["views_fewer"] = [*some(share=0.5, events=150), *some(share=0.25, events=75)]
-    whole = [*some(), *some(backbone="gru4rec"), make_record("words", above=1)]
-    study = view_places.fewer(profiles.get("smoke"), whole)
+    other = [replace(r, backbone=r.backbone | {"name": "gru4rec"}) for r in some()]
+    stored["views"] = [*some(), *other, *some(("bazaar-sparse", "leave-one-out"))]
+    study = view_places.fewer(profiles.get("smoke"))
     assert view_places.density(study) == {"bazaar, 0.5": 3.0, "bazaar, 0.25": 1.5, "bazaar": 6.0}
+    assert view_places.histories(study) == {"1,200 items": {3.0: 20, 1.5: 10, 6.0: 40}, "4,800 items": {}}
     assert {backbone for _, backbone, _ in study.results} == {"sasrec"}
     panels = view_places.by_density(study, study.gains(n=200, seed=0))
     assert set(panels) == {"1,200 items"}

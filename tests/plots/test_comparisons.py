@@ -62,6 +62,8 @@ def test_differences_by_amount_have_a_panel_per_title_and_a_line_per_opponent():
     assert [t.get_text() for t in few.get_xticklabels()] == ["2.2", "4.5"] and few.get_xscale() == "log"
     at = [float(c.lines[0].get_xdata()[0]) for c in many.containers]
     assert at[0] < 9 < at[1] and few.get_ylim() == many.get_ylim()
+    few = comparisons.differences_by_amount(panels, "", "", {"few": {2.2: "375"}}).axes[0]
+    assert [t.get_text() for t in few.get_xticklabels()] == ["2.2\n375", "4.5"]
     with pytest.raises(DataError, match="nothing to draw"):
         comparisons.differences_by_amount({}, "", "")
 

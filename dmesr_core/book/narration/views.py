@@ -12,6 +12,8 @@ from dmesr_core.data.bazaar.reasons import LOOK, REASONS, SERIES
 from dmesr_core.evaluation.results import Result
 
 _OURS, _ALL = "dmesr_views", "all purchases"
+_ONE_AWAY = {"views_no_words": "giving up the words alone", "views_one_softmax": "giving up the mixture alone",
+             "views_loud_id": "giving up the quiet ID vector alone"}  # fmt: skip
 _MANY = 3  # more than so many names are counted, not listed
 NAMES = {  # variant -> its name in a sentence
     "id_unit": "ID vectors of one length",
@@ -87,18 +89,31 @@ def cold(scores: Mapping[str, float], warm: Mapping[str, float]) -> str:
     ours, beside = scores[_OURS], warm[_OURS]
     share = f", {ours / beside:.0%} of what it reaches on the others ({beside:.3f})" if beside > 0 else ""
     rest = ", ".join(f"{NAMES[name]} {score:.3f}" for name, score in scores.items() if name != _OURS)
-    return f"On cold items it has an NDCG@10 of {ours:.3f}{share}; beside it: {rest}."
+    return f"DMESR has an NDCG@10 of {ours:.3f} on cold items{share}; beside it: {rest}."
 
 
 def cold_parts(scores: Mapping[str, float]) -> str:
     """Which parts make a model offer cold items; `scores`: variant of the ablation -> NDCG@10 on cold cases."""
     if not scores:
         return "No test case asks for a cold item here."
-    neither, words, mixture = (scores[name] for name in ("dmesr", "views_one_softmax", "views_no_words"))
+    without = {
+        "views_no_words": "without learned words",
+        "views_one_softmax": "without a mixture",
+        "views_loud_id": "with the ID vector of chapter 6",
+        "dmesr": "with none of the three",
+    }
+    said = ", ".join(f"{scores[name]:.3f} {words}" for name, words in without.items() if name in scores)
+    return f"NDCG@10 on cold items is {scores[_OURS]:.3f} with all three parts; {said}."
+
+
+def need_each_other(costs: Mapping[str, Difference]) -> str:
+    """Whether one part taken away does more harm than all three; `costs`: variant of the ablation minus ours."""
+    worse = [words for name, words in _ONE_AWAY.items() if name in costs and costs[name].diff < costs["dmesr"].diff]
+    if not worse:
+        return "No part taken away alone costs more than all three together."
     return (
-        f"NDCG@10 on cold items is {neither:.3f} with neither part, {words:.3f} with learned words in one softmax, "
-        f"{mixture:.3f} with a mixture but no learned words, {scores[_OURS]:.3f} with both, and "
-        f"{scores['views_no_id']:.3f} with both and without ID vectors."
+        f"Mind that parts need each other: {listed(worse)} costs more than giving up all three, as in chapter 6. So "
+        "the three differences are no shares of one gain."
     )
 
 

@@ -62,7 +62,7 @@ def test_scores_on_some_cases():
 def test_cold_items_beside_the_others():
     text = views.cold({"id_unit": 0.0, "dmesr_views": 0.1}, {"dmesr_views": 0.2})
     assert text == (
-        "On cold items it has an NDCG@10 of 0.100, 50% of what it reaches on the others (0.200); "
+        "DMESR has an NDCG@10 of 0.100 on cold items, 50% of what it reaches on the others (0.200); "
         "beside it: ID vectors of one length 0.000."
     )
     assert views.cold({}, {"dmesr_views": 0.2}) == "No test case asks for a cold item here."
@@ -70,12 +70,19 @@ def test_cold_items_beside_the_others():
 
 def test_what_offers_cold_items():
     scores = {"dmesr": 0.01, "views_one_softmax": 0.03, "views_no_words": 0.02, "dmesr_views": 0.09, "views_no_id": 0.1}
-    said = views.cold_parts(scores)
-    assert said.startswith(
-        "NDCG@10 on cold items is 0.010 with neither part, 0.030 with learned words in one softmax, "
+    assert views.cold_parts(scores | {"views_loud_id": 0.05}) == (
+        "NDCG@10 on cold items is 0.090 with all three parts; 0.020 without learned words, 0.030 without a mixture, "
+        "0.050 with the ID vector of chapter 6, 0.010 with none of the three."
     )
-    assert said.endswith("0.090 with both, and 0.100 with both and without ID vectors.")
+    assert "chapter 6, " not in views.cold_parts(scores)
     assert views.cold_parts({}) == "No test case asks for a cold item here."
+
+
+def test_parts_that_need_each_other_are_named():
+    costs = {"views_no_words": BETTER, "views_one_softmax": WORSE, "views_loud_id": UNDECIDED, "dmesr": UNDECIDED}
+    said = views.need_each_other(costs)
+    assert said.startswith("Mind that parts need each other: giving up the mixture alone costs more than giving up all")
+    assert views.need_each_other(costs | {"dmesr": WORSE}).startswith("No part taken away alone costs more")
 
 
 def test_the_road_needs_a_ceiling():

@@ -53,7 +53,8 @@ def standing(records: Iterable[RunRecord], variant: str = "id_wide") -> str:
             parts = [f"{name} {own:.4f} against {other:.4f}" for name, own, other in
                      zip(METRICS.values(), ours, best, strict=True)]  # fmt: skip
             wins = sum(own > other for own, other in zip(ours, best, strict=True))
-            word = {0: "behind the best of them", len(METRICS): "ahead of all of them"}.get(wins, "level with them")
+            words = {0: "behind the best of them", len(METRICS): "ahead of all of them"}
+            word = words.get(wins, "ahead of all of them by one measure, and not by the other")
             said.append(f"on {title} {word} ({', '.join(parts)})")
     return "; ".join(said) or "not measured yet"
 
