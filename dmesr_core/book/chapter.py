@@ -193,8 +193,8 @@ def check_settings(data: str, data_dir: str | Path, mllm: str, seed: int) -> Non
     if data != "bazaar":
         from dmesr_core.data.datasets import DATASETS  # here, because it loads torch
 
-        # Chapters look at pictures and texts, and are as large as their profile says.
-        choices = [name for name, spec in DATASETS.items() if spec.has_catalogue and spec.size is None]
+        # Chapters look at pictures and texts, of the Bazaar or of a folder; its other worlds are for experiments.
+        choices = [name for name, s in DATASETS.items() if s.has_catalogue and (s.needs_folder or name == "bazaar")]
         if data not in choices:
             raise SettingsError(f"unknown data {data!r}: choose one of {', '.join(choices)}")
         if not (data_dir and Path(data_dir).is_dir()):
