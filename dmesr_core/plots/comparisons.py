@@ -196,7 +196,7 @@ def _draw_bands(
     hollow: Callable[[Interval], bool] = lambda _: False,
 ) -> None:  # fmt: skip
     """Intervals from top to bottom: a band per backbone, in it a line per series."""
-    height = 0.8 / len(series)
+    height, unnamed = 0.8 / len(series), set(series)  # each has its name in the legend once
     for b, values in enumerate(bands.values()):
         if b % 2:
             ax.axhspan(b - 0.5, b + 0.5, color=FAINT, alpha=0.25, lw=0, zorder=0)
@@ -204,8 +204,9 @@ def _draw_bands(
             if name in values:
                 draw_interval(
                     ax, b - 0.4 + (i + 0.5) * height, values[name], look(i), hollow(values[name]), capsize=2.5,
-                    markersize=6, label=name if b == 0 else None,
+                    markersize=6, label=name if name in unnamed else None,
                 )  # fmt: skip
+                unnamed.discard(name)
     ax.set_yticks(range(len(bands)), list(bands))
     ax.set_ylim(len(bands) - 0.5, -0.5)
     ax.grid(axis="y", visible=False)

@@ -51,6 +51,11 @@ def test_a_model_missing_in_the_first_panel_is_in_the_legend_with_its_own_look()
     assert fig.axes[1].containers[0].lines[0].get_color() == look(1).colour
 
 
+def test_a_model_missing_in_the_first_band_is_in_the_legend_too():
+    fig = comparisons.scores({"a": {"GRU4Rec": {"x": (1, 0, 2)}, "SASRec": {"x": (1, 0, 2), "y": (1, 0, 2)}}}, "m")
+    assert legend(fig) == ["x", "y"]
+
+
 def test_differences_by_amount_have_a_panel_per_title_and_a_line_per_opponent():
     up, open_ = (0.02, 0.01, 0.03), (0.01, -0.01, 0.03)
     panels = {"few": {"a": {4.5: up, 2.2: open_}}, "many": {"a": {9.0: up}, "b": {9.0: up}}}
