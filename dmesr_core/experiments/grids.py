@@ -166,7 +166,7 @@ _ALL = (
             Block(_WHOLE_AND_SPARSE, _rows("id_unit", "llm_emb"), ("bert4rec",), ({},), _DROPOUT, 1),
             Block(_WHOLE_AND_SPARSE, _rows("dmesr_views", "words_both_mixture"), ("bert4rec",), seeds=1),
             Block(_WHOLE_AND_SPARSE, _rows("words_both_mixture"), ("gru4rec",), seeds=3),
-            Block(_WHOLE_AND_SPARSE, _rows("llm_emb"), ("gru4rec",), ({},), _DROPOUT, 1),
+            Block(_WHOLE_AND_SPARSE, _rows("llm_emb"), ("gru4rec",), ({},), _DROPOUT, 3),
             # The loud ID vector with the dropout of ours, and a setting that was nearly the best:
             Block(_WHOLE_AND_SPARSE, _rows("views_loud_id"), seeds=3),
             Block((Data("bazaar-sparse"),), _rows("words_mixture_no_id"), sizes=_DROPOUT, seeds=3),

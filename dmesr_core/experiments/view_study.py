@@ -109,16 +109,17 @@ def first_settings(work: Sequence[tuple[Job, Material]]) -> list[tuple[Job, Mate
 def earlier_records(records: Iterable[RunRecord]) -> list[RunRecord]:
     """Trainings of the same variants, and of `EARLIER`, in the tables of the chapters before.
 
-    They are of the same data, backbones and seeds, with other settings than any of the `records`.
+    They are of the same data, with backbones and seeds that are among the `records` there, and with other settings.
     """
     records = [record for record in records if record.report]
-    wanted = {_at(record) for record in records} | {(*_place(record), name) for record in records for name in EARLIER}
-    found = {(*_at(record), record.backbone["dropout"]): record for record in records}
+    places, variants = {_place(record) for record in records}, {_variant(record) for record in records}
+    found = {(*_variant(record), record.seed, record.backbone["dropout"]): record for record in records}
     there = len(found)
     for name in _TABLES:
         for record in read_records(sweep.results_file(name)):
-            if record.report and wanted & {_at(record), (*_place(record), record.get("variant"))}:
-                found.setdefault((*_at(record), record.backbone["dropout"]), record)
+            wanted = record.get("variant") in EARLIER or _variant(record) in variants
+            if record.report and _place(record) in places and wanted:
+                found.setdefault((*_variant(record), record.seed, record.backbone["dropout"]), record)
     return list(found.values())[there:]
 
 
@@ -130,8 +131,9 @@ def _place(record: RunRecord) -> tuple:
     return record.data, record.split, record.share, record.get("backbone"), record.seed
 
 
-def _at(record: RunRecord) -> tuple:
-    return *_place(record), record.variant["name"], record.variant["kind"], str(record.variant["changes"])
+def _variant(record: RunRecord) -> tuple:
+    """A variant where it was trained, whatever the seed."""
+    return *_place(record)[:-1], record.variant["name"], record.variant["kind"], str(record.variant["changes"])
 
 
 def best_settings(records: Iterable[RunRecord]) -> list[RunRecord]:

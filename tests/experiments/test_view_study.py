@@ -140,6 +140,9 @@ def test_earlier_trainings_are_of_the_same_variants():
     found = view_study.earlier_records(asked)
     assert sorted(r.get("variant") for r in found) == ["dmesr", "id_unit", "llm_esr", "raw"]
     assert all(r.backbone["dropout"] == 0.2 and r.seed == 0 for r in found)
+    one, two = (next(r for r in asked if r.get("variant") == name) for name in ("id_unit", "dmesr"))
+    found = view_study.earlier_records([one, replace(two, seed=1)])  # a seed of the place counts for all variants
+    assert {r.seed for r in found if r.get("variant") == "id_unit"} == {0, 1}
     changed = [replace(r, variant=r.variant | {"changes": {"unit": True, "softmaxes": 2}}) for r in asked]
     assert {r.get("variant") for r in view_study.earlier_records(changed)} == set(EARLIER)
     assert {r.get("variant") for r in view_study.earlier_records(stored)} == set()  # they are there
