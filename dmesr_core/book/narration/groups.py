@@ -9,7 +9,7 @@ import pandas as pd
 from dmesr_core.book.narration.verdicts import Difference, by_verdict, choose, listed, with_interval
 from dmesr_core.evaluation.groups import ALL
 
-GAINS = {"plain": "DMESR − ID only", "unit": "the same, of one length"}  # kind of comparison -> column
+GAINS = {"plain": "DMESR − ID only", "unit": "the same, of one length"}  # kind of comparison -> row
 _EVERYWHERE = {
     "better": "ahead everywhere",
     "worse": "behind everywhere",
@@ -21,19 +21,19 @@ def table(
     scores: Mapping[str, Mapping[str, Sequence[float]]], gains: Mapping[str, Mapping[str, Difference]],
     sizes: Mapping[str, int], n_cases: int,
 ) -> pd.DataFrame:  # fmt: skip
-    """One row for all cases and one per group: its share of the cases, mean scores, and gains with intervals.
+    """A column for all cases and one per group: its share of the cases, mean scores, and gains with intervals.
 
     Args:
         scores: label of a model -> group -> mean with interval; gains: "plain" and "unit" -> group -> difference.
         sizes: group -> number of cases.
     """
-    rows = {
+    columns = {
         group: {"cases": f"{n / n_cases:.0%}"}
         | {label: f"{of[group][0]:.4f}" for label, of in scores.items()}
-        | {column: with_interval(gains[kind][group]) for kind, column in GAINS.items()}
+        | {row: with_interval(gains[kind][group]) for kind, row in GAINS.items()}
         for group, n in {ALL: n_cases, **sizes}.items()
     }
-    return pd.DataFrame(rows).T.rename_axis("NDCG@10")
+    return pd.DataFrame(columns).rename_axis("NDCG@10")
 
 
 def simpler(simple: Difference, gains: Mapping[str, Difference]) -> str:

@@ -8,15 +8,15 @@ from helpers.small_differences import BETTER, UNDECIDED, WORSE
 from dmesr_core.book.narration import groups
 
 
-def test_the_table_has_a_row_for_all_cases_and_one_per_group():
+def test_the_table_has_a_column_for_all_cases_and_one_per_group():
     scores = {"ID only": {"all": (0.25, 0.2, 0.3), "head": (0.5, 0.4, 0.6)}}
     gains = {"plain": {"all": BETTER, "head": WORSE}, "unit": {"all": UNDECIDED, "head": BETTER}}
     table = groups.table(scores, gains, {"head": 3}, 10)
-    assert list(table.columns) == ["cases", "ID only", *groups.GAINS.values()]
-    assert table.loc["all"].tolist() == [
+    assert list(table.index) == ["cases", "ID only", *groups.GAINS.values()]
+    assert table["all"].tolist() == [
         "100%", "0.2500", "+0.0200 [+0.0100, +0.0300]", "+0.0100 [-0.0100, +0.0300]",
     ]  # fmt: skip
-    assert table.loc["head"].tolist()[:2] == ["30%", "0.5000"]
+    assert table["head"].tolist()[:2] == ["30%", "0.5000"]
 
 
 @pytest.mark.parametrize(
